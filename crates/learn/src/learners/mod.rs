@@ -1,0 +1,10 @@
+//! The learners: one line each.
+
+use crate::{Learner, Shape, family::family};
+
+family! {
+    /// A learner and its settings.
+    LearnerConfig of dyn Learner via crate::Component, built with &Shape; {
+        no_change::NoChange,
+    }
+}

@@ -1,0 +1,86 @@
+//! Answers with the last label: the baseline that every learner on a stream has to beat.
+//!
+//! - Task: the label's, a class or a number.
+//! - Cost: constant time and memory.
+//! - Not for: anything but comparison. A learner below it has learnt nothing useful.
+//! - Source: A. Bifet et al., "Pitfalls in Benchmarking Data Stream Classification and How to Avoid
+//!   Them", ECML PKDD 2013, section 2 (there: the no-change classifier).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Component, ConfigError, Features, Label, LabelShape, Learner, Prediction, Reader, Shape, State,
+    StateError, Task, Writer,
+};
+
+/// Settings of [`NoChange`]: none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {}
+
+/// The baseline. Invariant: `last` is finite.
+#[derive(Clone, Debug)]
+pub struct NoChange {
+    classes: bool,
+    last: Option<f64>,
+}
+
+impl Component for NoChange {
+    const NAME: &'static str = "no_change";
+    type Config = Config;
+
+    fn new(_: Config, shape: &Shape) -> Result<NoChange, ConfigError> {
+        match shape.label {
+            LabelShape::None => Err(ConfigError::unfit("no_change needs a label")),
+            LabelShape::Class { .. } => Ok(NoChange { classes: true, last: None }),
+            LabelShape::Number => Ok(NoChange { classes: false, last: None }),
+        }
+    }
+}
+
+/// Format 1: the last label, if there was one.
+const FORMAT: u16 = 1;
+
+impl State for NoChange {
+    fn save(&self, to: &mut Writer) {
+        to.u16(FORMAT);
+        to.option_f64(self.last);
+    }
+
+    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        from.format("no_change", FORMAT)?;
+        self.last = from.option_f64()?;
+        Ok(())
+    }
+
+    fn footprint_bytes(&self) -> usize {
+        size_of::<NoChange>()
+    }
+}
+
+impl Learner for NoChange {
+    fn task(&self) -> Task {
+        if self.classes { Task::Class } else { Task::Number }
+    }
+
+    fn predict(&self, _: &Features<'_>, out: &mut Prediction) {
+        out.clear();
+        out.value = self.last.unwrap_or(0.0);
+        if let (true, Some(class)) = (self.classes, self.last) {
+            out.scores.resize((class as usize + 1).max(2), 0.0);
+            out.scores[class as usize] = 1.0;
+        }
+    }
+
+    fn learn(&mut self, _: &Features<'_>, y: Label<'_>, weight: f64) {
+        if weight == 0.0 {
+            return;
+        }
+        match y {
+            Label::Class(class) => self.last = Some(f64::from(class)),
+            Label::Number(value) => self.last = Some(value),
+            _ => {}
+        }
+    }
+}

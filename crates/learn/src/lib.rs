@@ -1,0 +1,36 @@
+//! Mathematics for streams: learners, feature steps, metrics and detectors.
+//!
+//! Nothing here knows of files, topics, clocks, threads or global randomness, and nothing fails
+//! after it was built. The same calls in the same order give the same bytes on every machine.
+//!
+//! - [`learners`]: the [`Learner`]s, and what can surround any of them.
+//! - [`steps`]: the [`FeatureStep`]s.
+//! - [`metrics`]: the [`Metric`]s.
+//! - [`detectors`]: the [`Detector`]s.
+#![warn(missing_docs)]
+
+mod codec;
+mod example;
+mod family;
+pub mod math;
+mod outcome;
+mod row;
+mod traits;
+mod units;
+
+pub mod detectors;
+pub mod learners;
+pub mod metrics;
+pub mod steps;
+
+pub use codec::{Reader, StateError, Writer};
+pub use example::{
+    Features, Label, LabelShape, Pair, Prediction, Shape, Slot, SlotKind, Task, Time,
+};
+pub use outcome::Outcome;
+pub use row::{Column, FeatureStep, Layout, Place, Row, Scope, StepComponent, Texts};
+pub use traits::{
+    Component, ConfigError, Detector, Fork, Learner, Metric, State, Verdict, check_count,
+    check_number,
+};
+pub use units::{Bytes, Over, Span};

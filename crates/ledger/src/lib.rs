@@ -1,0 +1,5 @@
+//! Order, terms, manifests and versions: keeps a pipeline and a log in step, whatever dies.
+//!
+//! No Kafka, no HTTP, no thread, no clock.
+
+pub mod log;
