@@ -4,6 +4,13 @@
 #![warn(missing_docs)]
 
 mod batch;
+mod chain;
 pub mod decode;
+mod effects;
+pub mod order;
+mod settings;
 
 pub use batch::{Batch, HeaderIter, Headers, Meta, Record};
+pub use chain::Chain;
+pub use effects::{Effects, ModelRecord, News, OutKey, OutTopic, Output};
+pub use settings::{Decision, Settings};

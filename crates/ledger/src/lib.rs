@@ -2,4 +2,7 @@
 //!
 //! No Kafka, no HTTP, no thread, no clock.
 
+pub mod control;
+pub mod keeper;
 pub mod log;
+pub mod manifest;

@@ -1,0 +1,38 @@
+//! What goes into the pipeline, one step after the other.
+
+use std::ops::Range;
+
+use alluvium_learn::Time;
+
+use crate::{Batch, Decision, Settings, decode::Rows};
+
+/// A run of records of one partition, in its order, decoded.
+#[derive(Clone, Debug)]
+pub struct Run<'a> {
+    /// Which input: an index into the pipeline's inputs.
+    pub input: usize,
+    /// The partition.
+    pub partition: u32,
+    /// The records.
+    pub batch: &'a Batch,
+    /// The same records, decoded.
+    pub rows: &'a Rows,
+    /// Which of them.
+    pub range: Range<usize>,
+}
+
+/// What happens next in the order. Every one but [`Input::Publish`] is a step; a run is as many as
+/// it has records.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// Records.
+    Records(Run<'a>),
+    /// Somebody decided.
+    Decided(&'a Decision),
+    /// It runs otherwise from here on; what is learned is the same.
+    Settings(&'a Settings),
+    /// Time has passed without records.
+    Tick(Time),
+    /// A version of every model is published here.
+    Publish,
+}

@@ -1,0 +1,305 @@
+//! The control topic: what order is, who writes it, and what was decided.
+//!
+//! One partition, JSON. [`Fold`] reads it record by record and says which records count; every
+//! process that reads the same control topic comes to the same answer.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use alluvium_flow::{Decision, Settings};
+use alluvium_learn::Time;
+use serde::{Deserialize, Serialize};
+
+/// A partition of an input, by the input's name in the pipeline file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct At {
+    /// The input.
+    pub input: Arc<str>,
+    /// The partition.
+    pub partition: u32,
+    /// An offset in it.
+    pub offset: u64,
+}
+
+/// A record of the control topic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Control {
+    /// A writer opens its office. The term is this record's offset plus one.
+    Term {
+        /// Who: free text for people.
+        by: String,
+    },
+    /// Somebody asks for a decision. Without force until a writer's record adopts it.
+    Request {
+        /// What is asked for.
+        ask: Decision,
+        /// Who asks: free text for people.
+        by: String,
+    },
+    /// What a writer says: counts only if its term is current and its number follows.
+    Said {
+        /// The writer's term.
+        term: u64,
+        /// Its number, global, never restarted.
+        seq: u64,
+        /// All requests below this control offset, once, in order, before this record's own effect.
+        adopts: u64,
+        /// What it says.
+        body: Body,
+    },
+}
+
+/// What a writer says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Body {
+    /// What is learned and how it runs, from here on.
+    Settings(Arc<Settings>),
+    /// Up to these ends the order is that of one merge, wherever the cuts fall.
+    Catchup {
+        /// Where partitions named for the first time begin.
+        begins: Vec<At>,
+        /// Where the merge ends.
+        ends: Vec<At>,
+    },
+    /// The order of the next records.
+    Cut {
+        /// Where partitions named for the first time begin.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        begins: Vec<At>,
+        /// The next offset of each partition whose end moves.
+        ends: Vec<At>,
+        /// The chained digest of all inputs at the ends, in hexadecimal.
+        digest: String,
+        /// Whether a version of every model is published at the end of this cut.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        publish: bool,
+    },
+    /// Time has passed without records.
+    Tick {
+        /// The time.
+        time: Time,
+    },
+}
+
+impl Control {
+    /// As bytes of JSON.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("control records are plain data")
+    }
+
+    /// From bytes of JSON. `None`: not a record this release knows, which counts for nothing.
+    pub fn decode(bytes: &[u8]) -> Option<Control> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// What is known of one partition of an input from control.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frontier {
+    /// The input.
+    pub input: Arc<str>,
+    /// The partition.
+    pub partition: u32,
+    /// The first offset that belongs to this pipeline.
+    pub begin: u64,
+    /// The end of the newest accepted cut.
+    pub end: u64,
+}
+
+/// Control, read up to a point.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fold {
+    /// The next control offset to read.
+    pub next: u64,
+    /// The current term; 0: none yet.
+    pub term: u64,
+    /// The number of the newest accepted record.
+    pub seq: u64,
+    /// Requests not yet adopted, with their offsets.
+    pub requests: Vec<(u64, Decision)>,
+    /// The partitions, in the order they were first named.
+    pub partitions: Vec<Frontier>,
+    /// Where the newest catch-up ends.
+    pub catchup: Vec<At>,
+    /// The greatest time a TICK has said.
+    pub time: Option<Time>,
+    /// The offset and digest (BLAKE3, hexadecimal, 16 digits) of the newest record read.
+    pub last: Option<(u64, String)>,
+}
+
+/// A record that counts.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Its control offset.
+    pub offset: u64,
+    /// The term of its writer.
+    pub term: u64,
+    /// Decisions it adopts, with the offsets of their requests.
+    pub adopts: VecDeque<(u64, Decision)>,
+    /// What it says.
+    pub body: Body,
+    /// Control before it.
+    pub before: Arc<Fold>,
+}
+
+/// What became of a record of control.
+#[derive(Debug)]
+pub enum Folded {
+    /// It has no effect of its own: a term, a request, a zombie's word.
+    Nothing,
+    /// It counts.
+    Accepted(Box<Accepted>),
+    /// The numbers of the current term leave a gap: control lost records.
+    Gap {
+        /// The number found.
+        found: u64,
+        /// The number that had to follow.
+        expected: u64,
+    },
+}
+
+impl Fold {
+    /// Reads the record at [`Fold::next`] or, over a gap of the log, at a later offset.
+    pub fn fold(&mut self, offset: u64, bytes: &[u8]) -> Folded {
+        debug_assert!(offset >= self.next, "control is read in order");
+        let before = self.clone();
+        self.next = offset + 1;
+        self.last = Some((offset, digest_of(bytes)));
+        match Control::decode(bytes) {
+            None => Folded::Nothing,
+            Some(Control::Term { .. }) => {
+                self.term = offset + 1;
+                Folded::Nothing
+            }
+            Some(Control::Request { ask, .. }) => {
+                self.requests.push((offset, ask));
+                Folded::Nothing
+            }
+            Some(Control::Said { term, seq, adopts, body }) => {
+                if term != self.term || seq <= self.seq {
+                    return Folded::Nothing;
+                }
+                if seq != self.seq + 1 {
+                    return Folded::Gap { found: seq, expected: self.seq + 1 };
+                }
+                self.seq = seq;
+                let adopts = self.adopt(adopts);
+                self.apply(&body);
+                let before = Arc::new(before);
+                Folded::Accepted(Box::new(Accepted { offset, term, adopts, body, before }))
+            }
+        }
+    }
+
+    fn adopt(&mut self, below: u64) -> VecDeque<(u64, Decision)> {
+        let (adopted, left) =
+            std::mem::take(&mut self.requests).into_iter().partition(|(at, _)| *at < below);
+        self.requests = left;
+        adopted
+    }
+
+    fn apply(&mut self, body: &Body) {
+        match body {
+            Body::Settings(_) => {}
+            Body::Catchup { begins, ends } => {
+                self.begin(begins);
+                self.catchup.clone_from(ends);
+            }
+            Body::Cut { begins, ends, .. } => {
+                self.begin(begins);
+                for at in ends {
+                    if let Some(index) = self.index_of(&at.input, at.partition) {
+                        let frontier = &mut self.partitions[index];
+                        frontier.end = frontier.end.max(at.offset);
+                    }
+                }
+            }
+            Body::Tick { time } => self.time = self.time.max(Some(*time)),
+        }
+    }
+
+    fn begin(&mut self, begins: &[At]) {
+        for at in begins {
+            if self.index_of(&at.input, at.partition).is_none() {
+                self.partitions.push(Frontier {
+                    input: at.input.clone(),
+                    partition: at.partition,
+                    begin: at.offset,
+                    end: at.offset,
+                });
+            }
+        }
+    }
+
+    /// Which of [`Fold::partitions`] that is.
+    pub fn index_of(&self, input: &str, partition: u32) -> Option<usize> {
+        self.partitions.iter().position(|f| &*f.input == input && f.partition == partition)
+    }
+
+    /// The newest catch-up's end of a partition; where it is cut to, if the catch-up did not name it.
+    pub fn catchup_end(&self, partition: &Frontier) -> u64 {
+        let names = |at: &&At| at.input == partition.input && at.partition == partition.partition;
+        self.catchup.iter().find(names).map_or(partition.end, |at| at.offset)
+    }
+
+    /// Whether every partition has been cut up to the end of the newest catch-up.
+    pub fn caught_up(&self) -> bool {
+        self.partitions.iter().all(|frontier| frontier.end >= self.catchup_end(frontier))
+    }
+}
+
+/// Sixteen hexadecimal digits of BLAKE3: enough to see that a record is not the one it was.
+pub fn digest_of(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(term: u64, seq: u64, adopts: u64, body: Body) -> Vec<u8> {
+        Control::Said { term, seq, adopts, body }.encode()
+    }
+
+    fn at(offset: u64) -> At {
+        At { input: "x".into(), partition: 0, offset }
+    }
+
+    fn cut(to: u64) -> Body {
+        Body::Cut { begins: vec![at(0)], ends: vec![at(to)], digest: String::new(), publish: false }
+    }
+
+    #[test]
+    fn only_the_current_term_counts_and_only_in_order() {
+        let mut fold = Fold::default();
+        let term = Control::Term { by: "test".into() }.encode();
+        assert!(matches!(fold.fold(0, &term), Folded::Nothing));
+        assert!(matches!(fold.fold(1, &said(1, 1, 0, cut(5))), Folded::Accepted(_)));
+        assert!(matches!(fold.fold(2, &term), Folded::Nothing));
+        assert!(matches!(fold.fold(3, &said(1, 2, 0, cut(9))), Folded::Nothing), "a zombie");
+        assert!(matches!(fold.fold(4, &said(3, 2, 0, cut(7))), Folded::Accepted(_)));
+        assert_eq!(fold.partitions[0].end, 7);
+        assert!(matches!(fold.fold(5, &said(3, 4, 0, cut(8))), Folded::Gap { .. }));
+    }
+
+    #[test]
+    fn a_request_is_adopted_once() {
+        let mut fold = Fold::default();
+        fold.fold(0, &Control::Term { by: String::new() }.encode());
+        let ask = Decision::Reset { model: None };
+        fold.fold(1, &Control::Request { ask: ask.clone(), by: String::new() }.encode());
+        let Folded::Accepted(first) = fold.fold(2, &said(1, 1, 2, cut(0))) else { panic!() };
+        assert_eq!(first.adopts, [(1, ask)]);
+        let Folded::Accepted(second) = fold.fold(3, &said(1, 2, 3, cut(0))) else { panic!() };
+        assert!(second.adopts.is_empty() && fold.requests.is_empty());
+    }
+
+    #[test]
+    fn garbage_counts_for_nothing() {
+        let mut fold = Fold::default();
+        assert!(matches!(fold.fold(0, b"{\"cut\":"), Folded::Nothing));
+        assert!(matches!(fold.fold(1, b"\xff"), Folded::Nothing));
+        assert_eq!(fold.next, 2);
+    }
+}

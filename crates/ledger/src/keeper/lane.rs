@@ -1,0 +1,262 @@
+//! One partition of an input on its way from the log to the learner: fetched, decoded, ordered.
+//!
+//! Two cursors walk the buffered records. `planned` is where the newest cut ends (the one in flight
+//! included); `learned` is behind it or level. The digest of the inputs is taken by the first of
+//! them to pass a record.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use alluvium_flow::{
+    Batch, Chain,
+    decode::{Decoder, Rows},
+    order::{OrderKey, Rank},
+};
+use alluvium_learn::Time;
+
+/// A batch and what its records mean.
+#[derive(Debug, Default)]
+pub(crate) struct Decoded {
+    pub(crate) batch: Batch,
+    pub(crate) rows: Rows,
+}
+
+/// A place among the buffered records, and what the order and the digest are there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cursor {
+    /// The number of the batch, counted since the lane was opened.
+    batch: u64,
+    /// The record within it.
+    row: usize,
+    /// The next offset.
+    pub(crate) position: u64,
+    /// Where the partition stands in the merge.
+    pub(crate) key: OrderKey,
+}
+
+/// One partition of an input.
+pub(crate) struct Lane {
+    pub(crate) input: usize,
+    pub(crate) name: Arc<str>,
+    pub(crate) partition: u32,
+    pub(crate) rank: Rank,
+    /// The next offset the reader will deliver.
+    pub(crate) delivered: u64,
+    pub(crate) planned: Cursor,
+    pub(crate) learned: Cursor,
+    /// The digest at `planned`.
+    pub(crate) chain: Chain,
+    buffered: VecDeque<Decoded>,
+    /// The number of the first buffered batch.
+    first: u64,
+    /// Bytes of the buffered records.
+    pub(crate) buffered_bytes: usize,
+    /// Whether an accepted record has named it.
+    pub(crate) named: bool,
+    pub(crate) paused: bool,
+}
+
+impl Lane {
+    pub(crate) fn new(input: usize, name: Arc<str>, partition: u32, rank: Rank, begin: u64) -> Lane {
+        let cursor = Cursor { position: begin, ..Cursor::default() };
+        Lane {
+            input,
+            name,
+            partition,
+            rank,
+            delivered: begin,
+            planned: cursor.clone(),
+            learned: cursor,
+            chain: Chain::default(),
+            buffered: VecDeque::new(),
+            first: 0,
+            buffered_bytes: 0,
+            named: false,
+            paused: false,
+        }
+    }
+
+    /// Puts the lane where a manifest left it.
+    pub(crate) fn stand_at(&mut self, position: u64, key: OrderKey, chain: Chain) {
+        let cursor = Cursor { position, key, ..Cursor::default() };
+        self.delivered = position;
+        self.planned = cursor.clone();
+        self.learned = cursor;
+        self.chain = chain;
+        self.named = true;
+    }
+
+    /// Takes a batch that the reader delivered. Records below what is expected are stale prefetch,
+    /// and go.
+    pub(crate) fn deliver(&mut self, mut decoded: Decoded, decoder: &mut dyn Decoder) {
+        let Decoded { batch, rows } = &mut decoded;
+        let fresh = batch.metas().first().is_none_or(|meta| meta.offset >= self.delivered);
+        let next = batch.next.max(self.delivered);
+        if !fresh {
+            let mut rest = Batch::new();
+            for record in batch.iter().filter(|record| record.offset >= self.delivered) {
+                rest.push(record.offset, record.time, record.key, record.value, record.headers);
+            }
+            *batch = rest;
+        }
+        self.delivered = next;
+        if batch.is_empty() {
+            return;
+        }
+        rows.clear();
+        decoder.decode(self.partition, batch, rows);
+        self.buffered_bytes += batch.bytes().len();
+        self.buffered.push_back(decoded);
+    }
+
+    /// Forgets what is buffered; the reader has to begin at `learned` again, where the digest was
+    /// `chain`.
+    pub(crate) fn forget(&mut self, chain: Chain) {
+        self.chain = chain;
+        self.buffered.clear();
+        self.buffered_bytes = 0;
+        (self.first, self.learned.batch, self.learned.row) = (0, 0, 0);
+        self.delivered = self.learned.position;
+        self.planned = self.learned.clone();
+    }
+
+    fn at<'a>(&'a self, cursor: &Cursor) -> Option<(&'a Decoded, usize)> {
+        let index = usize::try_from(cursor.batch.checked_sub(self.first)?).ok()?;
+        let decoded = self.buffered.get(index)?;
+        if cursor.row < decoded.batch.len() {
+            return Some((decoded, cursor.row));
+        }
+        self.buffered.get(index + 1).map(|decoded| (decoded, 0))
+    }
+
+    /// The timestamp of the next record below `end`, and its key in the merge.
+    fn head(&self, cursor: &Cursor, end: u64) -> Head {
+        match self.at(cursor) {
+            Some((decoded, row)) if decoded.batch.metas()[row].offset < end => {
+                Head::Record(cursor.key.of(decoded.batch.metas()[row].time))
+            }
+            Some(_) => Head::Nothing,
+            None if self.delivered >= end => Head::Nothing,
+            None => Head::NotYet,
+        }
+    }
+
+    /// The head of the plan.
+    pub(crate) fn head_planned(&self, end: u64) -> Head {
+        self.head(&self.planned, end)
+    }
+
+    /// The head of learning.
+    pub(crate) fn head_learned(&self, end: u64) -> Head {
+        self.head(&self.learned, end)
+    }
+
+    /// Walks a cursor over records of one batch, as long as they lie below `end`, their keys below
+    /// `bound`, and no more than `most`. Returns the batch's index and the rows.
+    fn walk(
+        &self,
+        cursor: &mut Cursor,
+        end: u64,
+        bound: Option<(Time, Rank)>,
+        most: usize,
+        mut each: impl FnMut(&Batch, usize),
+    ) -> (usize, std::ops::Range<usize>) {
+        let index = cursor.batch.saturating_sub(self.first) as usize;
+        let (index, row) = match self.buffered.get(index) {
+            Some(decoded) if cursor.row < decoded.batch.len() => (index, cursor.row),
+            _ => (index + 1, 0),
+        };
+        let Some(decoded) = self.buffered.get(index) else { return (index, 0..0) };
+        let metas = decoded.batch.metas();
+        let mut next = row;
+        while next < metas.len() && next - row < most && metas[next].offset < end {
+            let key = cursor.key.of(metas[next].time);
+            if next > row && bound.is_some_and(|bound| (key, self.rank) >= bound) {
+                break;
+            }
+            cursor.key.take(metas[next].time);
+            each(&decoded.batch, next);
+            next += 1;
+        }
+        if next > row {
+            cursor.position = metas[next - 1].offset + 1;
+        }
+        (cursor.batch, cursor.row) = (self.first + index as u64, next);
+        (index, row..next)
+    }
+
+    /// Moves the plan over a run of records; returns how many.
+    pub(crate) fn plan(&mut self, end: u64, bound: Option<(Time, Rank)>, most: usize) -> usize {
+        let (mut cursor, mut chain) = (self.planned.clone(), std::mem::take(&mut self.chain));
+        let (_, rows) =
+            self.walk(&mut cursor, end, bound, most, |batch, row| chain.add(&batch.get(row)));
+        (self.planned, self.chain) = (cursor, chain);
+        rows.len()
+    }
+
+    /// Moves learning over a run of records; returns them. The plan goes along when it is not ahead.
+    pub(crate) fn learn(
+        &mut self,
+        end: u64,
+        bound: Option<(Time, Rank)>,
+        most: usize,
+    ) -> Option<(&Decoded, std::ops::Range<usize>)> {
+        let (mut cursor, mut chain) = (self.learned.clone(), std::mem::take(&mut self.chain));
+        let planned = self.planned.position;
+        let (index, rows) = self.walk(&mut cursor, end, bound, most, |batch, row| {
+            if batch.metas()[row].offset >= planned {
+                chain.add(&batch.get(row));
+            }
+        });
+        if cursor.position > planned {
+            self.planned = cursor.clone();
+        }
+        (self.learned, self.chain) = (cursor, chain);
+        self.buffered.get(index).map(|decoded| (decoded, rows))
+    }
+
+    /// There are no records of a cut left below its end: the position is the end itself.
+    pub(crate) fn finish(&mut self, end: u64) {
+        self.learned.position = self.learned.position.max(end);
+        if self.planned.position < self.learned.position {
+            self.planned = self.learned.clone();
+        }
+    }
+
+    /// Gives back batches that have been learned, to be used again.
+    pub(crate) fn recycle(&mut self, spare: &mut Vec<Decoded>) {
+        while self.buffered.front().is_some_and(|decoded| {
+            self.learned.batch > self.first
+                || (self.learned.batch == self.first && self.learned.row >= decoded.batch.len())
+        }) {
+            if let Some(decoded) = self.buffered.pop_front() {
+                self.buffered_bytes -= decoded.batch.bytes().len();
+                spare.push(decoded);
+            }
+            if self.learned.batch == self.first {
+                (self.learned.batch, self.learned.row) = (self.first + 1, 0);
+            }
+            if self.planned.batch == self.first {
+                (self.planned.batch, self.planned.row) = (self.first + 1, 0);
+            }
+            self.first += 1;
+        }
+    }
+}
+
+/// What is next in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// A record with this key.
+    Record(Time),
+    /// No record below the end.
+    Nothing,
+    /// Not known yet: the log has not delivered so far.
+    NotYet,
+}
+
+impl Lane {
+    /// There are no records left below `end` in the plan: the plan stands at the end itself.
+    pub(crate) fn finish_plan(&mut self, end: u64) {
+        self.planned.position = self.planned.position.max(end);
+    }
+}

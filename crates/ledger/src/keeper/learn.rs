@@ -1,0 +1,217 @@
+//! Learns what control has accepted, in its order, and nothing else.
+
+use alluvium_flow::{Chain, Input, Pipeline, Run, order};
+
+use super::{
+    Halt, Keeper, Office, Pending, Trouble,
+    lane::{Head, Lane},
+};
+use crate::{
+    control::{At, Body},
+    log::Log,
+};
+
+/// Records learned before outputs are handed over: bounds the buffers of effects.
+const RUN_RECORDS: usize = 2048;
+
+/// What became of an attempt to learn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Learned {
+    /// So many records, or a decision.
+    Some(usize),
+    /// The record of control is learned to its end.
+    Finished,
+    /// The log has not delivered what comes next.
+    NotYet,
+}
+
+impl<L: Log> Keeper<L> {
+    /// Learns up to about so many records. Says whether anything was done.
+    pub(super) fn learn(&mut self, now: i64, budget: usize) -> Result<bool, Trouble> {
+        let Keeper { office, effects, news, .. } = self;
+        let office = office.as_mut().expect("only an office learns");
+        let (mut left, mut any) = (budget, false);
+        while left > 0 && !office.pending.is_empty() {
+            effects.clear();
+            let learned = office.learn_some(left.min(RUN_RECORDS), effects)?;
+            office.outputs.release(office.appender.as_mut(), effects, now);
+            news.append(&mut effects.news);
+            match learned {
+                Learned::Some(records) => {
+                    left -= records.min(left);
+                    any = true;
+                }
+                Learned::Finished => any = true,
+                Learned::NotYet => break,
+            }
+            for lane in &mut office.lanes {
+                lane.recycle(&mut office.spare);
+            }
+        }
+        Ok(any)
+    }
+}
+
+impl Office {
+    fn learn_some(
+        &mut self,
+        most: usize,
+        effects: &mut alluvium_flow::Effects,
+    ) -> Result<Learned, Trouble> {
+        let mut front = self.pending.pop_front().expect("asked for with something pending");
+        if !front.started {
+            self.start(&mut front);
+        }
+        if let Some((_, decision)) = front.accepted.adopts.pop_front() {
+            let offset = front.accepted.offset;
+            self.pending.push_front(front);
+            self.step(offset, Input::Decided(&decision), effects);
+            if matches!(decision, alluvium_flow::Decision::Adopt { .. }) {
+                self.renew_decoders();
+            }
+            return Ok(Learned::Some(1));
+        }
+        let learned = self.learn_body(&front, most, effects)?;
+        if learned == Learned::Finished {
+            self.finish(&front)?;
+        } else {
+            self.pending.push_front(front);
+        }
+        Ok(learned)
+    }
+
+    fn start(&mut self, front: &mut Pending) {
+        front.started = true;
+        if let (Some(own), Some(pipeline)) = (&front.own, &self.pipeline) {
+            self.outputs.hold(&own.output_ends, pipeline.steps());
+        }
+    }
+
+    fn learn_body(
+        &mut self,
+        front: &Pending,
+        most: usize,
+        effects: &mut alluvium_flow::Effects,
+    ) -> Result<Learned, Trouble> {
+        let offset = front.accepted.offset;
+        match &front.accepted.body {
+            Body::Settings(settings) => {
+                if self.pipeline.is_none() {
+                    let built = Pipeline::build(settings);
+                    self.pipeline = Some(built.map_err(|why| Halt::Settings(why.to_string()))?);
+                    self.renew_decoders();
+                } else {
+                    self.step(offset, Input::Settings(settings), effects);
+                }
+            }
+            Body::Catchup { begins, .. } => self.begin_lanes(begins),
+            Body::Tick { time } => self.step(offset, Input::Tick(*time), effects),
+            Body::Cut { begins, ends, publish, .. } => {
+                self.begin_lanes(begins);
+                match self.learn_cut(offset, ends, most, effects) {
+                    Learned::Finished if *publish => self.step(offset, Input::Publish, effects),
+                    Learned::Finished => {}
+                    other => return Ok(other),
+                }
+            }
+        }
+        Ok(Learned::Finished)
+    }
+
+    fn begin_lanes(&mut self, begins: &[At]) {
+        for at in begins {
+            if let Some(index) = self.open_lane(at) {
+                self.lanes[index].named = true;
+            }
+        }
+    }
+
+    /// Learns one run of a cut: the records of one partition up to where another's come first.
+    fn learn_cut(
+        &mut self,
+        cut: u64,
+        ends: &[At],
+        most: usize,
+        effects: &mut alluvium_flow::Effects,
+    ) -> Learned {
+        let mut heads = std::mem::take(&mut self.scratch);
+        heads.clear();
+        heads.extend(ends.iter().filter_map(|at| {
+            self.lane_of(&at.input, at.partition).map(|index| (index, at.offset))
+        }));
+        let learned = self.learn_run(cut, &heads, most, effects);
+        if learned == Learned::Finished {
+            for (index, end) in &heads {
+                self.lanes[*index].finish(*end);
+            }
+        }
+        self.scratch = heads;
+        learned
+    }
+
+    fn learn_run(
+        &mut self,
+        cut: u64,
+        ends: &[(usize, u64)],
+        most: usize,
+        effects: &mut alluvium_flow::Effects,
+    ) -> Learned {
+        let head = |(index, end): &(usize, u64)| self.lanes[*index].head_learned(*end);
+        if ends.iter().any(|end| head(end) == Head::NotYet) {
+            return Learned::NotYet;
+        }
+        let heads = ends.iter().filter_map(|(index, end)| {
+            let lane = &self.lanes[*index];
+            match lane.head_learned(*end) {
+                Head::Record(key) => Some((*index, key, lane.rank)),
+                _ => None,
+            }
+        });
+        let Some((index, bound)) = order::first_and_second(heads) else { return Learned::Finished };
+        let end = ends.iter().find(|(i, _)| *i == index).map_or(0, |(_, end)| *end);
+        let lane = &mut self.lanes[index];
+        let (input, partition) = (lane.input, lane.partition);
+        let Some((decoded, range)) = lane.learn(end, bound, most) else { return Learned::NotYet };
+        let count = range.len();
+        let (batch, rows) = (&decoded.batch, &decoded.rows);
+        let pipeline = self.pipeline.as_mut().expect("settings come before cuts");
+        effects.cut = cut;
+        pipeline.step(Input::Records(Run { input, partition, batch, rows, range }), effects);
+        Learned::Some(count)
+    }
+
+    /// A record of control was learned to its end: what we read must be what its writer read.
+    fn finish(&mut self, front: &Pending) -> Result<(), Trouble> {
+        if let Body::Cut { digest, .. } = &front.accepted.body {
+            let learned: Vec<Chain> = match &front.own {
+                Some(own) => own.chains.clone(),
+                None => self.lanes.iter().map(|lane| lane.chain.clone()).collect(),
+            };
+            if front.own.is_none() && *digest != inputs_digest(&self.lanes, &learned) {
+                let offset = front.accepted.offset;
+                let why = format!("the inputs differ from those of the cut at control:{offset}");
+                return Err(Halt::LogChanged(why).into());
+            }
+            self.learned_chains = learned;
+            self.learned_chains.resize(self.lanes.len(), Chain::default());
+        }
+        Ok(())
+    }
+}
+
+/// The chained digest of all inputs, in hexadecimal: each named partition, its place and its chain.
+pub(super) fn inputs_digest(lanes: &[Lane], chains: &[Chain]) -> String {
+    let mut parts: Vec<(&str, u32, [u8; 32])> = lanes
+        .iter()
+        .zip(chains)
+        .map(|(lane, chain)| (&*lane.name, lane.partition, chain.digest()))
+        .filter(|(_, _, digest)| *digest != [0; 32])
+        .collect();
+    parts.sort();
+    let mut hasher = blake3::Hasher::new();
+    for (name, partition, digest) in parts {
+        hasher.update(name.as_bytes()).update(&[0]);
+        hasher.update(&partition.to_le_bytes()).update(&digest);
+    }
+    hasher.finalize().to_hex()[..32].to_string()
+}

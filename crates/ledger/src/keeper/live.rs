@@ -1,0 +1,367 @@
+//! In office: takes acknowledgements, reads control, writes the next record of control, learns.
+
+use alluvium_flow::{Chain, Decision, order};
+use alluvium_learn::Time;
+
+use super::{
+    Halt, Keeper, Next, Office, Pending, Signals, Trouble, input_ends,
+    lane::Head,
+    learn::inputs_digest,
+};
+use crate::{
+    control::{At, Body, Control, Folded},
+    log::{Log, Outgoing, Ticket},
+};
+
+/// How many records a turn learns: bounds how long it takes.
+const LEARN_RECORDS: usize = 16_384;
+
+/// How often new partitions are looked for, in milliseconds.
+const LOOK_MS: Time = 5_000;
+
+/// A record of control that was submitted and is not known to be accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight {
+    ticket: Ticket,
+    bytes: Vec<u8>,
+    /// The acknowledged ends of the outputs when it was submitted.
+    pub(crate) output_ends: Vec<u64>,
+    /// The digests at its ends, lane by lane.
+    pub(crate) chains: Vec<Chain>,
+}
+
+impl<L: Log> Keeper<L> {
+    pub(super) fn live(&mut self, now: Time, signals: Signals) -> Result<Next, Trouble> {
+        self.acknowledge()?;
+        let mut any = self.read_control()?;
+        {
+            let Keeper { office, log, options, .. } = self;
+            let office = office.as_mut().expect("live means in office");
+            any |= office.fetch(log, options.buffer_bytes)?;
+        }
+        if !signals.stop {
+            any |= self.write_control(now)?;
+        }
+        any |= self.learn(now, LEARN_RECORDS)?;
+        any |= self.snapshot(now, signals.stop)?;
+        let office = self.office.as_mut().expect("live means in office");
+        if any {
+            office.last_activity = now;
+            return Ok(Next::Again);
+        }
+        let idle = office.pending.is_empty() && office.in_flight.is_none();
+        let finished = signals.stop || (idle && !self.options.follow && office.goal_reached());
+        if finished && office.pending.is_empty() && office.outputs.all_acked() {
+            if office.snapshots.is_level(office.pipeline.as_ref()) {
+                return Ok(Next::Done);
+            }
+            office.snapshots.want();
+            return Ok(Next::Again);
+        }
+        Ok(Next::Wait)
+    }
+
+    /// Takes the acknowledgements that have come.
+    fn acknowledge(&mut self) -> Result<(), Trouble> {
+        let office = self.office.as_mut().expect("live means in office");
+        let mut settled = std::mem::take(&mut office.settled);
+        settled.clear();
+        let polled = office.appender.poll(&mut settled);
+        for one in &settled {
+            if one.route == office.control_route {
+                office.control_acknowledged(one.ticket, one.offset)?;
+            } else {
+                office.outputs.settle(one);
+                office.snapshots.settle(one);
+            }
+        }
+        office.settled = settled;
+        Ok(polled?)
+    }
+
+    /// Reads control all the time: a silent topic must still adopt requests, and a later term ends
+    /// this one.
+    fn read_control(&mut self) -> Result<bool, Trouble> {
+        let office = self.office.as_mut().expect("live means in office");
+        let mut batch = std::mem::take(&mut office.batch);
+        batch.clear();
+        let control = office.control.as_mut().expect("opened when recovery ended");
+        let polled = control.poll(&mut batch)?;
+        let mut any = false;
+        for record in batch.iter().filter(|_| polled == crate::log::Polled::Records) {
+            if record.offset >= office.fold.next {
+                office.fold_record(record.offset, record.value.unwrap_or_default())?;
+                any = true;
+            }
+        }
+        office.batch = batch;
+        if office.fold.term != office.term {
+            return Err(Trouble::StepDown("another writer has opened a later term"));
+        }
+        Ok(any)
+    }
+
+    /// Writes the next record of control, when there is something to say and nothing in flight.
+    fn write_control(&mut self, now: Time) -> Result<bool, Trouble> {
+        let office = self.office.as_ref().expect("live means in office");
+        if office.in_flight.is_some() || office.fold.term != office.term {
+            return Ok(false);
+        }
+        if office.replaying() || office.changing() {
+            return Ok(false);
+        }
+        let Some(body) = self.next_body(now)? else { return Ok(false) };
+        let office = self.office.as_mut().expect("live means in office");
+        office.submit(body, now);
+        Ok(true)
+    }
+
+    fn next_body(&mut self, now: Time) -> Result<Option<Body>, Trouble> {
+        let Keeper { office, log, options, .. } = self;
+        let office = office.as_mut().expect("live means in office");
+        let wanted = &options.settings;
+        let Some(pipeline) = office.pipeline.as_ref() else {
+            return Ok(Some(Body::Settings(wanted.clone())));
+        };
+        let current = pipeline.settings();
+        let asked = office.fold.requests.iter().any(|(_, ask)| {
+            matches!(ask, Decision::Adopt { settings } if settings.learned == wanted.learned)
+        });
+        if asked {
+            return Ok(Some(office.empty_cut()));
+        }
+        if current.learned != wanted.learned || current.kernel != wanted.kernel {
+            return Err(Halt::Changed { from: current.clone(), to: wanted.clone() }.into());
+        }
+        if current.runs != wanted.runs {
+            return Ok(Some(Body::Settings(wanted.clone())));
+        }
+        let (refused, of) = pipeline.refused_recently();
+        if of > 0 && refused as f64 > options.refused_share_max * of as f64 {
+            return Err(Halt::Refused { refused, of }.into());
+        }
+        if office.goal.is_none() || (office.fold.caught_up() && !office.goal_reached()) {
+            if let Some(body) = office.catch_up(log)? {
+                return Ok(Some(body));
+            }
+        }
+        let body = if !office.fold.caught_up() {
+            office.plan_catchup(options.cut_records_max)
+        } else if options.follow {
+            office.look_for_partitions(log, now)?;
+            office.plan_live()
+        } else {
+            None
+        };
+        Ok(body.or_else(|| office.otherwise(now, options.tick_ms)))
+    }
+}
+
+impl Office {
+    /// Whether records accepted before this term are still being learned.
+    fn replaying(&self) -> bool {
+        self.pending.iter().any(|pending| pending.own.is_none())
+    }
+
+    /// Whether everything seen at the start is in accepted cuts.
+    pub(super) fn goal_reached(&self) -> bool {
+        let Some(goal) = &self.goal else { return false };
+        goal.iter().all(|at| {
+            let index = self.fold.index_of(&at.input, at.partition);
+            index.is_some_and(|index| self.fold.partitions[index].end >= at.offset)
+        })
+    }
+
+    /// Whether an accepted change of the settings is still to be carried out.
+    fn changing(&self) -> bool {
+        self.pending.iter().any(|pending| {
+            let adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
+            matches!(pending.accepted.body, Body::Settings(_))
+                || pending.accepted.adopts.iter().any(adopt)
+        })
+    }
+
+    fn empty_cut(&self) -> Body {
+        let chains: Vec<Chain> = self.lanes.iter().map(|lane| lane.chain.clone()).collect();
+        let digest = inputs_digest(&self.lanes, &chains);
+        Body::Cut { begins: Vec::new(), ends: Vec::new(), digest, publish: false }
+    }
+
+    /// Requests must be adopted, and time must be said to pass, when there are no records either.
+    fn otherwise(&self, now: Time, tick_ms: Option<i64>) -> Option<Body> {
+        if !self.fold.requests.is_empty() {
+            return Some(self.empty_cut());
+        }
+        let silent = self.pending.is_empty() && tick_ms.is_some_and(|t| now - self.last_activity >= t);
+        silent.then(|| Body::Tick { time: self.fold.time.map_or(now, |time| time.max(now)) })
+    }
+
+    /// Asks where the inputs end now, and says that up to there the order is that of one merge.
+    fn catch_up(&mut self, log: &mut dyn Log) -> Result<Option<Body>, Trouble> {
+        let pipeline = self.pipeline.as_ref().expect("settings come first");
+        let found = input_ends(log, pipeline)?;
+        let (mut begins, mut ends, mut grown) = (Vec::new(), Vec::new(), false);
+        for ((input, partition), known) in &found {
+            let at = |offset| At { input: input.clone(), partition: *partition, offset };
+            let end = match self.fold.index_of(input, *partition) {
+                Some(index) => self.fold.partitions[index].end,
+                None => {
+                    begins.push(at(known.earliest));
+                    known.earliest
+                }
+            };
+            grown |= known.stable > end;
+            ends.push(at(known.stable.max(end)));
+        }
+        self.goal.get_or_insert_with(|| ends.clone());
+        if !self.fold.caught_up() {
+            return Ok(None);
+        }
+        for at in &begins {
+            self.open_lane(at);
+        }
+        let first = self.fold.partitions.is_empty();
+        Ok((first || grown || !begins.is_empty()).then_some(Body::Catchup { begins, ends }))
+    }
+
+    /// The next cut on the path of the one merge, about a second of work.
+    fn plan_catchup(&mut self, most: usize) -> Option<Body> {
+        let ends: Vec<(usize, u64)> = self
+            .fold
+            .partitions
+            .iter()
+            .filter_map(|frontier| {
+                let end = self.fold.catchup_end(frontier).max(frontier.end);
+                Some((self.lane_of(&frontier.input, frontier.partition)?, end))
+            })
+            .collect();
+        let (mut planned, mut done) = (0, false);
+        while planned < most {
+            if ends.iter().any(|(i, end)| self.lanes[*i].head_planned(*end) == Head::NotYet) {
+                break;
+            }
+            let heads = ends.iter().filter_map(|(i, end)| match self.lanes[*i].head_planned(*end) {
+                Head::Record(key) => Some((*i, key, self.lanes[*i].rank)),
+                _ => None,
+            });
+            let Some((index, bound)) = order::first_and_second(heads) else {
+                done = true;
+                break;
+            };
+            let end = ends.iter().find(|(i, _)| *i == index).map_or(0, |(_, end)| *end);
+            planned += self.lanes[index].plan(end, bound, most - planned);
+        }
+        if done {
+            for (index, end) in &ends {
+                self.lanes[*index].finish_plan(*end);
+            }
+        }
+        (planned > 0 || done).then(|| self.cut(done))
+    }
+
+    /// A cut by arrival: what has been delivered, of every partition.
+    fn plan_live(&mut self) -> Option<Body> {
+        let mut any = false;
+        for lane in &mut self.lanes {
+            let end = lane.delivered;
+            while lane.plan(end, None, usize::MAX) > 0 {
+                any = true;
+            }
+            if lane.planned.position < end {
+                lane.finish_plan(end);
+                any = true;
+            }
+        }
+        any.then(|| self.cut(false))
+    }
+
+    /// A partition that was added joins the next cut, from its beginning.
+    fn look_for_partitions(&mut self, log: &mut dyn Log, now: Time) -> Result<(), Trouble> {
+        if now - self.last_look < LOOK_MS {
+            return Ok(());
+        }
+        self.last_look = now;
+        let pipeline = self.pipeline.as_ref().expect("settings come first");
+        for ((input, partition), ends) in input_ends(log, pipeline)? {
+            self.open_lane(&At { input, partition, offset: ends.earliest });
+        }
+        Ok(())
+    }
+
+    /// The record for a cut at the planned positions.
+    fn cut(&self, publish: bool) -> Body {
+        let (mut begins, mut ends) = (Vec::new(), Vec::new());
+        for lane in &self.lanes {
+            let at = |offset| At { input: lane.name.clone(), partition: lane.partition, offset };
+            let frontier = self.fold.index_of(&lane.name, lane.partition);
+            match frontier.map(|index| &self.fold.partitions[index]) {
+                None => {
+                    begins.push(at(lane.learned.position));
+                    ends.push(at(lane.planned.position));
+                }
+                Some(frontier) if frontier.end < lane.planned.position => {
+                    ends.push(at(lane.planned.position));
+                }
+                Some(_) => {}
+            }
+        }
+        let chains: Vec<Chain> = self.lanes.iter().map(|lane| lane.chain.clone()).collect();
+        Body::Cut { begins, ends, digest: inputs_digest(&self.lanes, &chains), publish }
+    }
+
+    fn submit(&mut self, body: Body, now: Time) {
+        let (term, seq, adopts) = (self.term, self.fold.seq + 1, self.fold.next);
+        let bytes = Control::Said { term, seq, adopts, body }.encode();
+        let record = Outgoing {
+            time: now,
+            key: None,
+            value: Some(&bytes),
+            headers: alluvium_flow::Headers::default(),
+        };
+        let ticket = self.appender.submit(self.control_route, record);
+        let chains = self.lanes.iter().map(|lane| lane.chain.clone()).collect();
+        let output_ends = self.outputs.acked_ends();
+        self.in_flight = Some(InFlight { ticket, bytes, output_ends, chains });
+    }
+
+    /// Our record of control lies at an offset. It counts as accepted when nobody wrote in between,
+    /// or once control has been read back to there.
+    fn control_acknowledged(&mut self, ticket: Ticket, offset: u64) -> Result<(), Trouble> {
+        let Some(in_flight) = self.in_flight.as_ref().filter(|f| f.ticket == ticket) else {
+            return Ok(());
+        };
+        if offset < self.fold.next {
+            let why = format!(
+                "control:{offset} was acknowledged, but control had been read up to {}",
+                self.fold.next
+            );
+            return Err(Halt::LogChanged(why).into());
+        }
+        if offset == self.fold.next {
+            let bytes = in_flight.bytes.clone();
+            self.fold_record(offset, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Folds one record of control, and queues it if it counts.
+    pub(super) fn fold_record(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Trouble> {
+        let folded = self.fold.fold(offset, bytes);
+        let is_ours = self.in_flight.as_ref().is_some_and(|in_flight| in_flight.bytes == bytes);
+        match folded {
+            Folded::Nothing => {}
+            Folded::Gap { found, expected } => {
+                let why = format!(
+                    "control:{offset} has number {found} where {expected} had to follow: \
+                     control has lost records"
+                );
+                return Err(Halt::LogChanged(why).into());
+            }
+            Folded::Accepted(accepted) => {
+                let own = if is_ours { self.in_flight.take().map(Box::new) } else { None };
+                self.pending.push_back(Pending { accepted: *accepted, own, started: false });
+            }
+        }
+        Ok(())
+    }
+}

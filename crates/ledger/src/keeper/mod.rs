@@ -1,0 +1,439 @@
+//! Drives a pipeline over a log: opens a term, recovers, writes cuts, learns what is accepted,
+//! releases outputs once, and writes manifests.
+//!
+//! One [`Keeper::turn`] does a bounded piece of work and never blocks; there is no thread and no
+//! clock here. The same keeper runs over the embedded log, over Kafka and, two or three against
+//! each other, over the simulator's virtual log.
+
+mod lane;
+mod learn;
+mod live;
+mod output;
+mod recover;
+mod snapshot;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::Arc,
+};
+
+use alluvium_flow::{
+    Batch, Effects, Input, News, Pipeline, Settings,
+    decode::Decoder,
+};
+use alluvium_learn::Time;
+
+use self::{
+    lane::{Decoded, Lane},
+    live::InFlight,
+    output::Outputs,
+    recover::Recovery,
+    snapshot::Snapshots,
+};
+use crate::{
+    control::{Accepted, At, Fold},
+    log::{Appender, Log, LogError, RecordReader, Settled, Span},
+};
+
+/// How a keeper works: plumbing, no part of what is learned.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What the pipeline's own topics begin with: `electricity.`.
+    pub prefix: String,
+    /// Who this is, for people who read control.
+    pub by: String,
+    /// What the pipeline file says.
+    pub settings: Arc<Settings>,
+    /// Go on for ever; otherwise stop at the ends seen at the start.
+    pub follow: bool,
+    /// The most records in one cut while catching up.
+    pub cut_records_max: usize,
+    /// A manifest at the latest after so many steps.
+    pub snapshot_steps: u64,
+    /// A manifest at the latest after so much time, in milliseconds.
+    pub snapshot_ms: i64,
+    /// How many bytes of records are read ahead, for each partition.
+    pub buffer_bytes: usize,
+    /// Say that time has passed after so much silence, in milliseconds; `None`: never.
+    pub tick_ms: Option<i64>,
+    /// The share of refused records among the newest ones beyond which no more order is written.
+    pub refused_share_max: f64,
+}
+
+/// What the world says at a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signals {
+    /// Whether the lease is believed to be held.
+    pub lease: bool,
+    /// Finish: learn what was accepted, write a manifest, stop.
+    pub stop: bool,
+}
+
+/// What to do after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// There is more to do: turn again at once.
+    Again,
+    /// Nothing to do for now: turn again in a millisecond or so.
+    Wait,
+    /// Somebody else has the lease.
+    Standby,
+    /// All is learned, released and kept.
+    Done,
+}
+
+/// Why the keeper stopped, until somebody decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// What is learned was changed in the file.
+    Changed {
+        /// The settings in force.
+        from: Arc<Settings>,
+        /// The settings in the file.
+        to: Arc<Settings>,
+    },
+    /// Too many records were refused.
+    Refused {
+        /// How many of the newest.
+        refused: u64,
+        /// Of how many.
+        of: u64,
+    },
+    /// The log is not the one it was.
+    LogChanged(String),
+    /// What is needed to go on has expired.
+    Expired(String),
+    /// The settings that control holds cannot be built by this release.
+    Settings(String),
+    /// A mistake of ours.
+    Broken(String),
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Halt::Changed { .. } => write!(f, "what is learned was changed in the pipeline file"),
+            Halt::Refused { refused, of } => {
+                write!(f, "{refused} of the last {of} records were refused")
+            }
+            Halt::LogChanged(why) => write!(f, "the log is not the one it was: {why}"),
+            Halt::Expired(why) => write!(f, "what is needed to go on has expired: {why}"),
+            Halt::Settings(why) => write!(f, "the settings in control cannot be used: {why}"),
+            Halt::Broken(why) => write!(f, "a mistake of Alluvium's own: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Halt {}
+
+/// Why a turn ended early.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Halt(Halt),
+    Log(LogError),
+    StepDown(&'static str),
+}
+
+impl From<LogError> for Trouble {
+    fn from(error: LogError) -> Trouble {
+        Trouble::Log(error)
+    }
+}
+
+impl From<Halt> for Trouble {
+    fn from(halt: Halt) -> Trouble {
+        Trouble::Halt(halt)
+    }
+}
+
+/// Where the keeper stands.
+enum Phase {
+    Standby,
+    Recovering(Box<Recovery>),
+    Live,
+}
+
+/// An accepted record on its way to being learned.
+pub(crate) struct Pending {
+    accepted: Accepted,
+    /// For a cut of our own: the digests at its ends, and the acknowledged ends of the outputs when
+    /// it was submitted.
+    own: Option<Box<InFlight>>,
+    started: bool,
+}
+
+/// Everything a writer holds in office; dropped when it steps down.
+pub(crate) struct Office {
+    appender: Box<dyn Appender>,
+    settled: Vec<Settled>,
+    control_route: crate::log::Route,
+    term: u64,
+    fold: Fold,
+    pending: VecDeque<Pending>,
+    pipeline: Option<Pipeline>,
+    lanes: Vec<Lane>,
+    decoders: Vec<Box<dyn Decoder>>,
+    reader: Option<Box<dyn RecordReader>>,
+    control: Option<Box<dyn RecordReader>>,
+    in_flight: Option<InFlight>,
+    /// Lanes and digests as of the last cut learned to its end.
+    learned_chains: Vec<alluvium_flow::Chain>,
+    outputs: Outputs,
+    snapshots: Snapshots,
+    spare: Vec<Decoded>,
+    batch: Batch,
+    /// The ends seen at the start; without `follow` the keeper is done there.
+    goal: Option<Vec<At>>,
+    /// When something last happened, for TICKs.
+    last_activity: Time,
+    /// When new partitions were last looked for.
+    last_look: Time,
+    /// Each input topic's identity.
+    topics: BTreeMap<String, u128>,
+    scratch: Vec<(usize, u64)>,
+}
+
+/// A pipeline in step with a log.
+pub struct Keeper<L: Log> {
+    options: Options,
+    log: L,
+    phase: Phase,
+    office: Option<Box<Office>>,
+    effects: Effects,
+    /// Why the keeper last stepped down or waited, for people.
+    waiting: Option<String>,
+    news: Vec<News>,
+    halted: Option<Halt>,
+}
+
+/// How far a keeper is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Steps taken since the beginning of the pipeline.
+    pub step: u64,
+    /// Records between the learned position and the ends known, by offsets.
+    pub lag: u64,
+    /// The term, if in office.
+    pub term: Option<u64>,
+    /// What it waits for.
+    pub waiting: Option<String>,
+}
+
+impl<L: Log> Keeper<L> {
+    /// A keeper that stands by.
+    pub fn new(log: L, options: Options) -> Keeper<L> {
+        Keeper {
+            options,
+            log,
+            phase: Phase::Standby,
+            office: None,
+            effects: Effects::default(),
+            waiting: None,
+            news: Vec::new(),
+            halted: None,
+        }
+    }
+
+    /// Does a bounded piece of work.
+    ///
+    /// # Errors
+    /// A [`Halt`]: nothing will move until somebody decides. Every later turn says the same.
+    pub fn turn(&mut self, now: Time, signals: Signals) -> Result<Next, Halt> {
+        if let Some(halt) = &self.halted {
+            return Err(halt.clone());
+        }
+        if !signals.lease {
+            if self.office.is_some() || !matches!(self.phase, Phase::Standby) {
+                self.step_down("another process holds the lease".into());
+            }
+            return Ok(Next::Standby);
+        }
+        let result = match std::mem::replace(&mut self.phase, Phase::Standby) {
+            Phase::Standby => self.begin(),
+            Phase::Recovering(recovery) => self.recover(recovery),
+            Phase::Live => {
+                self.phase = Phase::Live;
+                self.live(now, signals)
+            }
+        };
+        match result {
+            Ok(next) => {
+                if next == Next::Again {
+                    self.waiting = None;
+                }
+                Ok(next)
+            }
+            Err(Trouble::Halt(halt)) => {
+                self.step_down(halt.to_string());
+                self.halted = Some(halt.clone());
+                Err(halt)
+            }
+            Err(Trouble::StepDown(why)) => {
+                self.step_down(why.into());
+                Ok(Next::Wait)
+            }
+            Err(Trouble::Log(error)) => {
+                self.step_down(error.to_string());
+                Ok(Next::Wait)
+            }
+        }
+    }
+
+    /// The pipeline as it is now, if there is one.
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        self.office.as_ref()?.pipeline.as_ref()
+    }
+
+    /// Takes the news since the last call.
+    pub fn take_news(&mut self, into: &mut Vec<News>) {
+        into.append(&mut self.news);
+    }
+
+    /// The log, to ask it something beside the keeper's work.
+    pub fn log(&mut self) -> &mut L {
+        &mut self.log
+    }
+
+    /// How far the keeper is.
+    pub fn progress(&self) -> Progress {
+        let Some(office) = &self.office else {
+            return Progress { waiting: self.waiting.clone(), ..Progress::default() };
+        };
+        let end = |lane: &Lane| {
+            let names = |at: &&At| at.input == lane.name && at.partition == lane.partition;
+            let goal = office.goal.as_ref().and_then(|goal| goal.iter().find(names));
+            goal.map_or(lane.delivered, |at| at.offset).max(lane.delivered)
+        };
+        let lag = |lane: &Lane| end(lane).saturating_sub(lane.learned.position);
+        Progress {
+            step: office.pipeline.as_ref().map_or(0, Pipeline::steps),
+            lag: office.lanes.iter().map(lag).sum(),
+            term: Some(office.term),
+            waiting: self.waiting.clone(),
+        }
+    }
+
+    /// Gives everything up but the settings: what was learned since the last manifest will be
+    /// learned again from the log, to the same bytes.
+    fn step_down(&mut self, why: String) {
+        self.office = None;
+        self.phase = Phase::Standby;
+        self.waiting = Some(why);
+    }
+
+    /// The name of one of the pipeline's own topics.
+    fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.options.prefix)
+    }
+}
+
+impl Office {
+    /// Steps the pipeline and hands what came of it on.
+    fn step(&mut self, cut: u64, input: Input<'_>, effects: &mut Effects) {
+        let pipeline = self.pipeline.as_mut().expect("settings come before everything else");
+        effects.cut = cut;
+        pipeline.step(input, effects);
+    }
+
+    /// Which lane that is.
+    fn lane_of(&self, input: &str, partition: u32) -> Option<usize> {
+        self.lanes.iter().position(|lane| &*lane.name == input && lane.partition == partition)
+    }
+
+    /// Opens a lane for a partition that is named for the first time, or found.
+    fn open_lane(&mut self, at: &At) -> Option<usize> {
+        if let Some(index) = self.lane_of(&at.input, at.partition) {
+            return Some(index);
+        }
+        let pipeline = self.pipeline.as_ref()?;
+        let input = pipeline.inputs().iter().position(|input| *input.name == *at.input)?;
+        let rank = (input as u32) << 16 | at.partition;
+        self.lanes.push(Lane::new(input, at.input.clone(), at.partition, rank, at.offset));
+        self.learned_chains.push(alluvium_flow::Chain::default());
+        self.reader = None;
+        Some(self.lanes.len() - 1)
+    }
+
+    /// Makes the decoders of the pipeline as it is now, and forgets what was decoded by others.
+    fn renew_decoders(&mut self) {
+        let Some(pipeline) = &self.pipeline else { return };
+        self.decoders = pipeline.inputs().iter().map(|input| input.decoder()).collect();
+        for (lane, chain) in self.lanes.iter_mut().zip(&self.learned_chains) {
+            lane.forget(chain.clone());
+        }
+        self.reader = None;
+    }
+
+    /// Reads what the log has, as far as there is room for it. Says whether anything came.
+    fn fetch(&mut self, log: &mut dyn Log, buffer_bytes: usize) -> Result<bool, LogError> {
+        if self.lanes.is_empty() {
+            return Ok(false);
+        }
+        if self.reader.is_none() {
+            let pipeline = self.pipeline.as_ref().expect("lanes come after settings");
+            let span = |lane: &Lane| Span {
+                topic: pipeline.inputs()[lane.input].topic.clone(),
+                partition: lane.partition,
+                from: lane.delivered,
+                to: None,
+            };
+            let spans: Vec<Span> = self.lanes.iter().map(span).collect();
+            self.reader = Some(log.reader(&spans)?);
+            self.lanes.iter_mut().for_each(|lane| lane.paused = false);
+        }
+        let reader = self.reader.as_mut().expect("made above");
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let paused = lane.buffered_bytes >= buffer_bytes;
+            if paused != lane.paused {
+                reader.pause(index, paused);
+                lane.paused = paused;
+            }
+        }
+        let mut decoded = self.spare.pop().unwrap_or_default();
+        decoded.batch.clear();
+        match reader.poll(&mut decoded.batch)? {
+            crate::log::Polled::Nothing => {
+                self.spare.push(decoded);
+                Ok(false)
+            }
+            crate::log::Polled::Records => {
+                let lane = &mut self.lanes[decoded.batch.span];
+                let decoder = &mut self.decoders[lane.input];
+                lane.deliver(decoded, decoder.as_mut());
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Positions by input and partition, for manifests and goals.
+pub(crate) fn positions(lanes: &[Lane]) -> Vec<At> {
+    let mut positions: Vec<At> = lanes
+        .iter()
+        .filter(|lane| lane.named)
+        .map(|lane| At {
+            input: lane.name.clone(),
+            partition: lane.partition,
+            offset: lane.learned.position,
+        })
+        .collect();
+    positions.sort();
+    positions
+}
+
+/// The stable ends of every partition of every input, from whoever leads them, and where they begin.
+pub(crate) fn input_ends(
+    log: &mut dyn Log,
+    pipeline: &Pipeline,
+) -> Result<BTreeMap<(Arc<str>, u32), crate::log::PartitionEnds>, LogError> {
+    let mut all = BTreeMap::new();
+    for input in pipeline.inputs() {
+        let ends = log.ends(&input.topic)?;
+        let ends = ends.ok_or_else(|| LogError::NoTopic { topic: input.topic.to_string() })?;
+        for (partition, ends) in ends.partitions.into_iter().enumerate() {
+            all.insert((input.name.clone(), partition as u32), ends);
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,165 @@
+//! Releases outputs once: each carries its key in the order, and only what lies beyond the greatest
+//! key found in the log is released.
+
+use alluvium_flow::{Effects, OutKey, OutTopic};
+use alluvium_learn::Time;
+
+use crate::{
+    log::{Appender, Outgoing, Route, Settled, Ticket},
+    manifest::{OutPair, OutState},
+};
+
+/// The topics that outputs go to, in the order of a manifest.
+pub(crate) const OUT_TOPICS: [OutTopic; 3] =
+    [OutTopic::Predictions, OutTopic::Alarms, OutTopic::DeadLetters];
+
+/// One output partition.
+#[derive(Clone, Debug)]
+pub(crate) struct OutLane {
+    pub(crate) topic: OutTopic,
+    pub(crate) partition: u32,
+    pub(crate) route: Route,
+    /// What recovery found: nothing at or below this key is released again.
+    pub(crate) found: OutPair,
+    /// What the next manifest will say.
+    pub(crate) held: OutPair,
+    /// The offset after the last acknowledged record.
+    pub(crate) acked_end: u64,
+    submitted: Option<Ticket>,
+    acked: Option<Ticket>,
+}
+
+/// All output partitions, and the topic of versions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outputs {
+    pub(crate) lanes: Vec<OutLane>,
+    models: Option<(Route, Option<Ticket>, Option<Ticket>)>,
+}
+
+impl OutLane {
+    pub(crate) fn new(topic: OutTopic, partition: u32, route: Route) -> OutLane {
+        OutLane {
+            topic,
+            partition,
+            route,
+            found: OutPair::default(),
+            held: OutPair::default(),
+            acked_end: 0,
+            submitted: None,
+            acked: None,
+        }
+    }
+}
+
+impl Outputs {
+    pub(crate) fn new(lanes: Vec<OutLane>, models: Route) -> Outputs {
+        Outputs { lanes, models: Some((models, None, None)) }
+    }
+
+    /// The pairs a manifest holds.
+    pub(crate) fn states(&self) -> Vec<OutState> {
+        let state = |lane: &OutLane| OutState {
+            topic: lane.topic.name().into(),
+            partition: lane.partition,
+            pair: lane.held,
+        };
+        self.lanes.iter().map(state).collect()
+    }
+
+    /// Takes the pairs of a manifest.
+    pub(crate) fn restore(&mut self, states: &[OutState]) {
+        for lane in &mut self.lanes {
+            let names =
+                |s: &&OutState| s.topic == lane.topic.name() && s.partition == lane.partition;
+            lane.found = states.iter().find(names).map_or(OutPair::default(), |s| s.pair);
+            lane.held = lane.found;
+        }
+    }
+
+    /// The acknowledged ends, to go with a record of control that is being submitted.
+    pub(crate) fn acked_ends(&self) -> Vec<u64> {
+        self.lanes.iter().map(|lane| lane.acked_end).collect()
+    }
+
+    /// A record of our own term is being learned: from now on manifests say that below the ends at
+    /// its submission there is nothing beyond the step before it.
+    pub(crate) fn hold(&mut self, ends: &[u64], step: u64) {
+        for (lane, end) in self.lanes.iter_mut().zip(ends) {
+            lane.held = OutPair { offset: *end, greatest: (step, u32::MAX) };
+        }
+    }
+
+    /// Takes an acknowledgement, if it is one of an output.
+    pub(crate) fn settle(&mut self, settled: &Settled) {
+        if let Some((route, _, acked)) = &mut self.models
+            && *route == settled.route
+        {
+            *acked = Some(settled.ticket);
+        }
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.route == settled.route) {
+            lane.acked = Some(settled.ticket);
+            lane.acked_end = settled.offset + 1;
+        }
+    }
+
+    /// The last ticket of each route, for [`Outputs::acked_up_to`].
+    pub(crate) fn submitted(&self) -> Vec<Option<Ticket>> {
+        let models = self.models.and_then(|(_, submitted, _)| submitted);
+        self.lanes.iter().map(|lane| lane.submitted).chain([models]).collect()
+    }
+
+    /// Whether everything up to those tickets is acknowledged.
+    pub(crate) fn acked_up_to(&self, tickets: &[Option<Ticket>]) -> bool {
+        let models = self.models.and_then(|(_, _, acked)| acked);
+        let acked = self.lanes.iter().map(|lane| lane.acked).chain([models]);
+        acked.zip(tickets).all(|(acked, ticket)| acked >= *ticket)
+    }
+
+    /// Whether everything submitted is acknowledged.
+    pub(crate) fn all_acked(&self) -> bool {
+        self.acked_up_to(&self.submitted())
+    }
+
+    /// Releases what came of a step, as far as it was not released before.
+    pub(crate) fn release(&mut self, appender: &mut dyn Appender, effects: &Effects, now: Time) {
+        for output in &effects.outputs {
+            let Some(lane) = self.lane(output.topic, output.partition) else { continue };
+            let OutKey { step, ordinal } = output.order;
+            if (step, ordinal) <= lane.found.greatest {
+                continue;
+            }
+            let record = Outgoing {
+                time: now,
+                key: output.key.map(|part| effects.part(part)),
+                value: Some(effects.part(output.value)),
+                headers: effects.headers(output),
+            };
+            lane.submitted = Some(appender.submit(lane.route, record));
+        }
+        if let Some((route, submitted, _)) = &mut self.models {
+            for record in &effects.models {
+                let outgoing = Outgoing {
+                    time: now,
+                    key: Some(record.key.as_bytes()),
+                    value: record.value.as_deref(),
+                    headers: alluvium_flow::Headers::default(),
+                };
+                *submitted = Some(appender.submit(*route, outgoing));
+            }
+        }
+    }
+
+    /// The output partition for a partition of an input.
+    fn lane(&mut self, topic: OutTopic, partition: u32) -> Option<&mut OutLane> {
+        let count = self.lanes.iter().filter(|lane| lane.topic == topic).count();
+        let first = self.lanes.iter().position(|lane| lane.topic == topic)?;
+        self.lanes.get_mut(first + partition as usize % count)
+    }
+}
+
+/// The value of the header `order`: `<step>.<ordinal>.<control offset of the cut>`.
+pub fn parse_order(value: &[u8]) -> Option<(OutKey, u64)> {
+    let mut parts = std::str::from_utf8(value).ok()?.split('.');
+    let (step, ordinal) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((OutKey { step, ordinal }, parts.next()?.parse().ok()?))
+}

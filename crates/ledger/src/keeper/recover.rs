@@ -1,0 +1,559 @@
+//! From nothing to office: a term, the newest verified manifest, control read to the term, and the
+//! greatest output released.
+
+use std::collections::BTreeMap;
+
+use alluvium_flow::{Batch, Chain, Headers, OutTopic, Pipeline, order::OrderKey};
+use alluvium_learn::Reader;
+
+use super::{
+    Halt, Keeper, Next, Office, Phase, Trouble, input_ends,
+    output::{OUT_TOPICS, OutLane, Outputs, parse_order},
+    snapshot::{ORDER_SECTION, Snapshots},
+};
+use crate::{
+    control::{At, Control, Fold, digest_of},
+    log::{Log, LogError, Outgoing, Polled, Policy, RecordReader, Span, Ticket},
+    manifest::{Manifest, OutPair, Sections, StateKey},
+};
+
+/// A stretch of one partition that is being read to its end.
+struct Stretch {
+    reader: Box<dyn RecordReader>,
+    next: u64,
+    to: u64,
+}
+
+impl Stretch {
+    fn open(log: &mut dyn Log, topic: &str, partition: u32, from: u64, to: u64) -> Result<Stretch, LogError> {
+        let span = Span { topic: topic.into(), partition, from, to: Some(to) };
+        Ok(Stretch { reader: log.reader(&[span])?, next: from, to })
+    }
+
+    /// Reads on; `None` when the end is reached.
+    fn read(&mut self, batch: &mut Batch) -> Result<Option<Polled>, LogError> {
+        batch.clear();
+        if self.next >= self.to {
+            return Ok(None);
+        }
+        let polled = self.reader.poll(batch)?;
+        if polled == Polled::Records {
+            self.next = batch.next;
+        }
+        Ok(Some(polled))
+    }
+}
+
+/// What the state topic holds.
+#[derive(Default)]
+struct Scanned {
+    manifests: BTreeMap<StateKey, Manifest>,
+    pages: BTreeMap<StateKey, u64>,
+}
+
+enum Stage {
+    Term { ticket: Ticket },
+    Scan { stretch: Stretch, found: Scanned },
+    Load(Load),
+    Control { stretch: Stretch, anchor: Option<(u64, String)> },
+    Outputs { stretch: Option<Stretch>, lane: usize },
+    Newer { stretch: Stretch },
+}
+
+/// The pages of the newest manifest that is left are being read.
+struct Load {
+    candidates: Vec<Manifest>,
+    /// Where each page of the topic lies.
+    offsets: BTreeMap<StateKey, u64>,
+    stretch: Option<Stretch>,
+    pages: BTreeMap<StateKey, Vec<u8>>,
+}
+
+impl Load {
+    fn next_candidate(&mut self) {
+        self.candidates.pop();
+        self.stretch = None;
+    }
+}
+
+/// A recovery under way.
+pub(crate) struct Recovery {
+    stage: Stage,
+    /// Control is read up to here: the own TERM included.
+    read_to: u64,
+    /// Where the state topic ended when it was scanned.
+    state_end: u64,
+    output_ends: Vec<u64>,
+    batch: Batch,
+}
+
+impl<L: Log> Keeper<L> {
+    /// Opens an office: makes what topics are missing, and appends a TERM.
+    pub(super) fn begin(&mut self) -> Result<Next, Trouble> {
+        let built = Pipeline::build(&self.options.settings);
+        let pipeline = built.map_err(|why| Halt::Settings(why.to_string()))?;
+        let (mut partitions, mut topics) = (1, BTreeMap::new());
+        for input in pipeline.inputs() {
+            let ends = self.log.ends(&input.topic)?;
+            let ends = ends.ok_or_else(|| LogError::NoTopic { topic: input.topic.to_string() })?;
+            partitions = partitions.max(ends.partitions.len() as u32);
+            topics.insert(input.topic.to_string(), ends.id);
+        }
+        self.create_topics(partitions)?;
+        let mut appender = self.log.appender()?;
+        let control_route = appender.route(&self.topic("control"), 0)?;
+        let state_route = appender.route(&self.topic("state"), 0)?;
+        let models_route = appender.route(&self.topic("models"), 0)?;
+        let mut lanes = Vec::new();
+        for topic in OUT_TOPICS {
+            let name = self.topic(topic.name());
+            let count = self.log.ends(&name)?.map_or(0, |ends| ends.partitions.len());
+            for partition in 0..count as u32 {
+                let route = appender.route(&name, partition)?;
+                lanes.push(OutLane::new(topic, partition, route));
+            }
+        }
+        let bytes = Control::Term { by: self.options.by.clone() }.encode();
+        let record =
+            Outgoing { time: 0, key: None, value: Some(&bytes), headers: Headers::default() };
+        let ticket = appender.submit(control_route, record);
+        self.office = Some(Box::new(Office {
+            appender,
+            settled: Vec::new(),
+            control_route,
+            term: 0,
+            fold: Fold::default(),
+            pending: Default::default(),
+            pipeline: None,
+            lanes: Vec::new(),
+            decoders: Vec::new(),
+            reader: None,
+            control: None,
+            in_flight: None,
+            learned_chains: Vec::new(),
+            outputs: Outputs::new(lanes, models_route),
+            snapshots: Snapshots::new(state_route),
+            spare: Vec::new(),
+            batch: Batch::new(),
+            goal: None,
+            last_activity: 0,
+            last_look: 0,
+            topics,
+            scratch: Vec::new(),
+        }));
+        self.phase = Phase::Recovering(Box::new(Recovery {
+            stage: Stage::Term { ticket },
+            read_to: 0,
+            state_end: 0,
+            output_ends: Vec::new(),
+            batch: Batch::new(),
+        }));
+        Ok(Next::Again)
+    }
+
+    fn create_topics(&mut self, partitions: u32) -> Result<(), LogError> {
+        let keep = Policy::Delete { retention_ms: None };
+        for (name, partitions, policy) in [
+            ("control", 1, keep),
+            ("state", 1, Policy::Compact),
+            ("models", 1, Policy::Compact),
+            (OutTopic::Predictions.name(), partitions, keep),
+            (OutTopic::Alarms.name(), 1, keep),
+            (OutTopic::DeadLetters.name(), partitions, keep),
+        ] {
+            let topic = self.topic(name);
+            if self.log.ends(&topic)?.is_none() {
+                self.log.create(&topic, partitions, policy)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a recovery.
+    pub(super) fn recover(&mut self, mut recovery: Box<Recovery>) -> Result<Next, Trouble> {
+        let progress = match &mut recovery.stage {
+            Stage::Term { .. } => self.await_term(&mut recovery)?,
+            Stage::Scan { .. } => self.scan(&mut recovery)?,
+            Stage::Load(_) => self.load(&mut recovery)?,
+            Stage::Control { .. } => self.replay_control(&mut recovery)?,
+            Stage::Outputs { .. } => self.read_outputs(&mut recovery)?,
+            Stage::Newer { .. } => self.judge_newer(&mut recovery)?,
+        };
+        if progress != Some(Next::Done) {
+            self.phase = Phase::Recovering(recovery);
+            return Ok(progress.unwrap_or(Next::Again));
+        }
+        self.enter_office()?;
+        Ok(Next::Again)
+    }
+
+    fn enter_office(&mut self) -> Result<(), Trouble> {
+        let topic = self.topic("control");
+        let office = self.office.as_mut().expect("opened by begin");
+        let span = Span { topic: topic.into(), partition: 0, from: office.fold.next, to: None };
+        office.control = Some(self.log.reader(&[span])?);
+        self.phase = Phase::Live;
+        Ok(())
+    }
+
+    /// The outputs' ends are asked only after the TERM was acknowledged: what a predecessor appends
+    /// later is a repeat of what it learned from accepted cuts.
+    fn await_term(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        let Stage::Term { ticket } = recovery.stage else { return Ok(None) };
+        let office = self.office.as_mut().expect("opened by begin");
+        let mut settled = Vec::new();
+        office.appender.poll(&mut settled)?;
+        let is_ours = |s: &&crate::log::Settled| s.route == office.control_route && s.ticket == ticket;
+        let Some(offset) = settled.iter().find(is_ours).map(|s| s.offset) else {
+            return Ok(Some(Next::Wait));
+        };
+        office.term = offset + 1;
+        recovery.read_to = offset + 1;
+        let mut ends = Vec::new();
+        for lane in &office.outputs.lanes {
+            let topic = format!("{}{}", self.options.prefix, lane.topic.name());
+            let known = self.log.ends(&topic)?.ok_or(LogError::NoTopic { topic })?;
+            ends.push(known.partitions.get(lane.partition as usize).map_or(0, |p| p.stable));
+        }
+        recovery.output_ends = ends;
+        self.begin_scan(recovery)
+    }
+
+    fn begin_scan(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        let topic = self.topic("state");
+        let ends = self.log.ends(&topic)?;
+        let known = ends.ok_or_else(|| LogError::NoTopic { topic: topic.clone() })?.partitions[0];
+        recovery.state_end = known.stable;
+        let stretch = Stretch::open(&mut self.log, &topic, 0, known.earliest, known.stable)?;
+        recovery.stage = Stage::Scan { stretch, found: Scanned::default() };
+        Ok(None)
+    }
+
+    /// First pass over the state topic: which manifests there are, and where the pages lie.
+    fn scan(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        let Stage::Scan { stretch, found } = &mut recovery.stage else { return Ok(None) };
+        match stretch.read(&mut recovery.batch)? {
+            Some(Polled::Nothing) => return Ok(Some(Next::Wait)),
+            Some(Polled::Records) => {
+                for record in recovery.batch.iter() {
+                    let Some(key) = record.key.and_then(StateKey::decode) else { continue };
+                    match (record.value, key.page) {
+                        (None, 0) => drop(found.manifests.remove(&key)),
+                        (None, _) => drop(found.pages.remove(&key)),
+                        (Some(value), 0) => {
+                            if let Some(manifest) = Manifest::decode(value) {
+                                found.manifests.insert(key, manifest);
+                            }
+                        }
+                        (Some(_), _) => drop(found.pages.insert(key, record.offset)),
+                    }
+                }
+            }
+            None => {
+                let found = std::mem::take(found);
+                let mut candidates: Vec<Manifest> = found.manifests.values().cloned().collect();
+                candidates.sort_by_key(Manifest::rank);
+                let office = self.office.as_mut().expect("opened by begin");
+                let keys = found.manifests.keys().chain(found.pages.keys());
+                office.snapshots.known = keys.copied().collect();
+                let (offsets, stretch, pages) = (found.pages, None, BTreeMap::new());
+                recovery.stage = Stage::Load(Load { candidates, offsets, stretch, pages });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Second pass: the pages of the newest manifest; of the next newest, if they do not verify.
+    fn load(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        let topic = self.topic("state");
+        let Stage::Load(load) = &mut recovery.stage else { return Ok(None) };
+        let Some(manifest) = load.candidates.last() else { return self.nothing_verified(recovery) };
+        let Some(stretch) = &mut load.stretch else {
+            let offsets = || manifest.pages.iter().filter_map(|p| load.offsets.get(&p.key));
+            let (from, to) = (offsets().min(), offsets().max().map_or(0, |offset| offset + 1));
+            load.pages.clear();
+            match Stretch::open(&mut self.log, &topic, 0, from.copied().unwrap_or(to), to) {
+                Ok(opened) => load.stretch = Some(opened),
+                Err(LogError::OutOfRange { .. }) => load.next_candidate(),
+                Err(error) => return Err(error.into()),
+            }
+            return Ok(None);
+        };
+        match stretch.read(&mut recovery.batch) {
+            Ok(Some(Polled::Nothing)) => return Ok(Some(Next::Wait)),
+            Ok(Some(Polled::Records)) => {
+                for record in recovery.batch.iter() {
+                    let Some(key) = record.key.and_then(StateKey::decode) else { continue };
+                    let wanted = manifest.pages.iter().any(|page| page.key == key);
+                    if let (Some(value), true) = (record.value, wanted) {
+                        load.pages.insert(key, value.to_vec());
+                    }
+                }
+            }
+            Ok(None) => match verified(manifest, &load.pages) {
+                Some(sections) => {
+                    let manifest = manifest.clone();
+                    return self.restore(recovery, manifest, &sections);
+                }
+                None => load.next_candidate(),
+            },
+            Err(LogError::OutOfRange { .. }) => load.next_candidate(),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(None)
+    }
+
+    /// Looks again if the state topic has grown; else begins at the beginning, if it is still there.
+    fn nothing_verified(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        if self.state_has_grown(recovery)? {
+            return self.begin_scan(recovery);
+        }
+        let earliest = self.control_earliest()?;
+        if earliest > 0 {
+            let why = "no manifest in the state topic can be verified, and control no longer has \
+                       its beginning";
+            return Err(Halt::Expired(why.into()).into());
+        }
+        let topic = self.topic("control");
+        let stretch = Stretch::open(&mut self.log, &topic, 0, 0, recovery.read_to)?;
+        recovery.stage = Stage::Control { stretch, anchor: None };
+        Ok(None)
+    }
+
+    fn state_has_grown(&mut self, recovery: &Recovery) -> Result<bool, LogError> {
+        let topic = self.topic("state");
+        let stable = self.log.ends(&topic)?.map_or(0, |ends| ends.partitions[0].stable);
+        Ok(stable > recovery.state_end)
+    }
+
+    fn control_earliest(&mut self) -> Result<u64, LogError> {
+        let topic = self.topic("control");
+        Ok(self.log.ends(&topic)?.map_or(0, |ends| ends.partitions[0].earliest))
+    }
+
+    /// Stands where the manifest stood.
+    fn restore(
+        &mut self,
+        recovery: &mut Recovery,
+        manifest: Manifest,
+        sections: &Sections,
+    ) -> Result<Option<Next>, Trouble> {
+        let earliest = self.control_earliest()?;
+        if manifest.control.next < earliest {
+            if self.state_has_grown(recovery)? {
+                return self.begin_scan(recovery);
+            }
+            let why = format!("control begins at {earliest}, after the newest manifest");
+            return Err(Halt::Expired(why).into());
+        }
+        if manifest.control.next > recovery.read_to {
+            return Err(Trouble::StepDown("a later term has written a manifest"));
+        }
+        let office = self.office.as_mut().expect("opened by begin");
+        office.restore(&manifest, sections)?;
+        let anchor = manifest.control.last.clone().filter(|(offset, _)| *offset >= earliest);
+        let from = anchor.as_ref().map_or(manifest.control.next, |(offset, _)| *offset);
+        office.snapshots.base_on(manifest);
+        let topic = self.topic("control");
+        let stretch = Stretch::open(&mut self.log, &topic, 0, from, recovery.read_to)?;
+        recovery.stage = Stage::Control { stretch, anchor };
+        Ok(None)
+    }
+
+    /// Control up to the own TERM: what was accepted before it will be learned again.
+    fn replay_control(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        let Stage::Control { stretch, anchor } = &mut recovery.stage else { return Ok(None) };
+        let office = self.office.as_mut().expect("opened by begin");
+        match stretch.read(&mut recovery.batch)? {
+            Some(Polled::Nothing) => return Ok(Some(Next::Wait)),
+            Some(Polled::Records) => {
+                for record in recovery.batch.iter() {
+                    let value = record.value.unwrap_or_default();
+                    match anchor.take() {
+                        Some((offset, digest)) if offset == record.offset => {
+                            if digest_of(value) != digest {
+                                let why = format!("control:{offset} is not what it was");
+                                return Err(Halt::LogChanged(why).into());
+                            }
+                        }
+                        Some((offset, _)) => {
+                            let why = format!("control:{offset} is no longer there");
+                            return Err(Halt::LogChanged(why).into());
+                        }
+                        None if record.offset >= office.fold.next => {
+                            office.fold_record(record.offset, value)?;
+                        }
+                        None => {}
+                    }
+                }
+            }
+            None => {
+                self.check_inputs(recovery)?;
+                recovery.stage = Stage::Outputs { stretch: None, lane: 0 };
+            }
+        }
+        Ok(None)
+    }
+
+    /// What has to be read again must still be there, and must be the same topics.
+    fn check_inputs(&mut self, recovery: &mut Recovery) -> Result<(), Trouble> {
+        let office = self.office.as_mut().expect("opened by begin");
+        let Some(pipeline) = &office.pipeline else { return Ok(()) };
+        let ends = input_ends(&mut self.log, pipeline)?;
+        let mut expired = None;
+        for frontier in &office.fold.partitions {
+            let place = format!("{}:{}", frontier.input, frontier.partition);
+            let lane = office.lane_of(&frontier.input, frontier.partition);
+            let position = lane.map_or(frontier.begin, |index| office.lanes[index].learned.position);
+            let Some(known) = ends.get(&(frontier.input.clone(), frontier.partition)) else {
+                return Err(Halt::LogChanged(format!("{place} is no longer there")).into());
+            };
+            if frontier.end > known.stable {
+                let why = format!(
+                    "{place} ends at {}, but was cut up to {}: it lost records",
+                    known.stable, frontier.end
+                );
+                return Err(Halt::LogChanged(why).into());
+            }
+            if position < known.earliest {
+                expired = Some(format!("{place} begins at {}, after {position}", known.earliest));
+            }
+        }
+        match expired {
+            None => Ok(()),
+            Some(_) if self.state_has_grown(recovery)? => {
+                Err(Trouble::StepDown("records expired, but a newer manifest has landed"))
+            }
+            Some(why) => Err(Halt::Expired(why).into()),
+        }
+    }
+
+    /// The greatest key released, in each output partition.
+    fn read_outputs(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        let Stage::Outputs { stretch, lane } = &mut recovery.stage else { return Ok(None) };
+        let office = self.office.as_mut().expect("opened by begin");
+        let Some(out) = office.outputs.lanes.get_mut(*lane) else { return Ok(Some(Next::Done)) };
+        let end = recovery.output_ends[*lane];
+        let topic = format!("{}{}", self.options.prefix, out.topic.name());
+        if stretch.is_none() {
+            let known = self.log.ends(&topic)?.map(|ends| ends.partitions[out.partition as usize]);
+            let known = known.unwrap_or_default();
+            if out.found.offset < known.earliest {
+                let why = format!("{topic}:{} begins at {}", out.partition, known.earliest);
+                return Err(Halt::Expired(why).into());
+            }
+            if out.found.offset > end {
+                let why = format!("{topic}:{} lost records", out.partition);
+                return Err(Halt::LogChanged(why).into());
+            }
+            let from = out.found.offset;
+            *stretch = Some(Stretch::open(&mut self.log, &topic, out.partition, from, end)?);
+        }
+        let reading = stretch.as_mut().expect("opened above");
+        match reading.read(&mut recovery.batch)? {
+            Some(Polled::Nothing) => return Ok(Some(Next::Wait)),
+            Some(Polled::Records) => {
+                let (mut greatest, mut newer) = (out.found.greatest, false);
+                for record in recovery.batch.iter() {
+                    let Some((key, cut)) = record.headers.get("order").and_then(parse_order) else {
+                        continue;
+                    };
+                    newer |= cut >= recovery.read_to;
+                    greatest = greatest.max((key.step, key.ordinal));
+                }
+                out.found.greatest = greatest;
+                if newer {
+                    return self.read_newer_control(recovery);
+                }
+            }
+            None => {
+                out.found = OutPair { offset: end, greatest: out.found.greatest };
+                out.held = out.found;
+                out.acked_end = end;
+                *stretch = None;
+                *lane += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// An output of a cut we do not know: read control to its end, then judge.
+    fn read_newer_control(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        let topic = self.topic("control");
+        let stable = self.log.ends(&topic)?.map_or(0, |ends| ends.partitions[0].stable);
+        let stretch = Stretch::open(&mut self.log, &topic, 0, recovery.read_to, stable)?;
+        recovery.stage = Stage::Newer { stretch };
+        Ok(None)
+    }
+
+    fn judge_newer(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
+        let Stage::Newer { stretch } = &mut recovery.stage else { return Ok(None) };
+        match stretch.read(&mut recovery.batch)? {
+            Some(Polled::Nothing) => return Ok(Some(Next::Wait)),
+            Some(Polled::Records) => {
+                let is_term = |value| matches!(Control::decode(value), Some(Control::Term { .. }));
+                if recovery.batch.iter().any(|record| record.value.is_some_and(is_term)) {
+                    return Err(Trouble::StepDown("another writer has opened a later term"));
+                }
+            }
+            None => {
+                let why = "an output names a cut that control does not hold: control lost records";
+                return Err(Halt::LogChanged(why.into()).into());
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The sections of a manifest, if every page is there and is what it was.
+pub fn verified(manifest: &Manifest, pages: &BTreeMap<StateKey, Vec<u8>>) -> Option<Sections> {
+    let mut sections = Sections::new();
+    for page in &manifest.pages {
+        let bytes = pages.get(&page.key)?;
+        if bytes.len() != page.bytes as usize || *blake3::hash(bytes).to_hex() != *page.digest {
+            return None;
+        }
+        sections.entry(page.section.clone()).or_default().extend_from_slice(bytes);
+    }
+    Some(sections)
+}
+
+impl Office {
+    fn restore(&mut self, manifest: &Manifest, sections: &Sections) -> Result<(), Trouble> {
+        self.fold = manifest.control.clone();
+        self.outputs.restore(&manifest.outputs);
+        for (topic, id) in &manifest.topics {
+            if self.topics.get(topic).is_some_and(|found| format!("{found:032x}") != *id) {
+                let why = format!("the topic {topic} was deleted and made again");
+                return Err(Halt::LogChanged(why).into());
+            }
+        }
+        let Some(settings) = &manifest.settings else { return Ok(()) };
+        let built = Pipeline::build(settings);
+        let mut pipeline = built.map_err(|why| Halt::Settings(why.to_string()))?;
+        pipeline.restore(sections).map_err(|why| Halt::Settings(why.to_string()))?;
+        self.pipeline = Some(pipeline);
+        let order = sections.get(ORDER_SECTION).map(Vec::as_slice).unwrap_or_default();
+        self.restore_lanes(order).map_err(|why| Halt::Settings(why.to_string()))?;
+        self.renew_decoders();
+        Ok(())
+    }
+
+    fn restore_lanes(&mut self, bytes: &[u8]) -> Result<(), alluvium_learn::StateError> {
+        let mut from = Reader::new(bytes);
+        if from.left() == 0 {
+            return Ok(());
+        }
+        from.format("the order", 1)?;
+        for _ in 0..from.len(1)? {
+            let input = from.str()?.into();
+            let (partition, offset) = (from.u32()?, from.u64()?);
+            let (key, chain) = (OrderKey::read(&mut from)?, Chain::read(&mut from)?);
+            if let Some(index) = self.open_lane(&At { input, partition, offset }) {
+                self.lanes[index].stand_at(offset, key, chain.clone());
+                self.learned_chains[index] = chain;
+            }
+        }
+        from.end()
+    }
+}
