@@ -5,5 +5,6 @@
 
 mod batch;
 pub mod decode;
+pub mod spec;
 
 pub use batch::{Batch, HeaderIter, Headers, Meta, Record};
