@@ -8,9 +8,14 @@ mod chain;
 pub mod decode;
 mod effects;
 pub mod order;
+mod pipeline;
+mod run;
 mod settings;
+pub mod spec;
 
 pub use batch::{Batch, HeaderIter, Headers, Meta, Record};
 pub use chain::Chain;
 pub use effects::{Effects, ModelRecord, News, OutKey, OutTopic, Output};
-pub use settings::{Decision, Settings};
+pub use pipeline::{InputPlan, Mistake, Pipeline, Plan, PlanError, Sections};
+pub use run::{Input, Run};
+pub use settings::{Decision, KERNEL, Settings};

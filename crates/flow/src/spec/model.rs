@@ -1,0 +1,27 @@
+//! A learner, the features it uses, and what surrounds it.
+
+use std::collections::BTreeMap;
+
+use alluvium_learn::learners::LearnerConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// What it sees: fields, steps or `step.field`, in this order. Required. Range: at least one.
+    #[serde(rename = "use")]
+    #[schemars(length(min = 1))]
+    pub uses: Vec<String>,
+
+    /// How it learns: `learner = "kind"`, or `learner.kind = settings`. Required.
+    pub learner: LearnerConfig,
+
+    /// How much each class counts when it is learned, by the class's name; 1 for one that is not
+    /// named. Raising it finds more of that class and takes more others for it. Range: finite, 0 or
+    /// more. Default: none.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = { "type": "number", "minimum": 0 }))]
+    pub class_weight: BTreeMap<String, f64>,
+}
