@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::spec::Spec;
+
 /// The release of the arithmetic: it rises when the same settings and records give other bytes.
 pub const KERNEL: u32 = 1;
 
@@ -43,4 +45,54 @@ pub enum Decision {
     },
     /// Back to the version the champion stood at before its last change.
     Rollback,
+}
+
+impl Settings {
+    /// The canonical form of a pipeline file. Where the log is, is no part of it.
+    pub fn of(spec: &Spec) -> Settings {
+        let mut runs = spec.running_json();
+        if let Some(tables) = runs.as_object_mut() {
+            tables.remove("log");
+        }
+        Settings { kernel: KERNEL, learned: spec.learned_json(), runs }
+    }
+
+    /// The settings with every default filled in again.
+    ///
+    /// # Errors
+    /// When another release wrote them and this one cannot read them.
+    pub fn spec(&self) -> Result<Spec, String> {
+        if self.kernel > KERNEL {
+            return Err(format!(
+                "they need an alluvium with kernel {}, and this one has {KERNEL}",
+                self.kernel
+            ));
+        }
+        let mut whole = self.learned.clone();
+        merge(&mut whole, &self.runs);
+        serde_json::from_value(whole).map_err(|error| error.to_string())
+    }
+
+    /// The identity of what is learned: BLAKE3, hexadecimal, 16 digits.
+    pub fn learned_digest(&self) -> String {
+        let bytes = serde_json::to_vec(&(self.kernel, &self.learned)).expect("plain data");
+        blake3::hash(&bytes).to_hex()[..16].to_string()
+    }
+
+    /// The identity of how it runs: BLAKE3, hexadecimal, 16 digits.
+    pub fn runs_digest(&self) -> String {
+        let bytes = serde_json::to_vec(&self.runs).expect("plain data");
+        blake3::hash(&bytes).to_hex()[..16].to_string()
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
 }
