@@ -1,0 +1,152 @@
+//! What several steps share.
+
+use crate::{ConfigError, Reader, Scope, SlotKind, StateError};
+
+/// The largest magnitude that enters a mean or a sum. The square of twice as much, added up for
+/// 2^53 records, is still a number, so nothing that is built on bounded values can overflow.
+pub(super) const VALUE_MAX: f64 = 1e140;
+
+/// The value, or [`VALUE_MAX`] with its sign where it is larger.
+pub(super) fn bounded(value: f64) -> f64 {
+    value.clamp(-VALUE_MAX, VALUE_MAX)
+}
+
+/// The value, or the largest number with its sign where it is infinite.
+pub(super) fn finite(value: f64) -> f64 {
+    value.clamp(-f64::MAX, f64::MAX)
+}
+
+/// Whether a slot of that kind may hold the value: a number, or one of so many codes.
+pub(super) fn fits(kind: SlotKind, value: f64) -> bool {
+    match kind {
+        SlotKind::Number => value.is_finite(),
+        SlotKind::Nominal { values } => {
+            value == value.trunc() && value >= 0.0 && value < f64::from(values)
+        }
+    }
+}
+
+/// What stands for "there is no value": 0, or the code for a value not seen before.
+pub(super) fn nothing(kind: SlotKind) -> f64 {
+    match kind {
+        SlotKind::Number => 0.0,
+        SlotKind::Nominal { values } => f64::from(values.saturating_sub(1)),
+    }
+}
+
+/// Reads a number that must be right.
+pub(super) fn read_number(
+    from: &mut Reader<'_>,
+    what: &'static str,
+    is_right: impl Fn(f64) -> bool,
+) -> Result<f64, StateError> {
+    let value = from.f64()?;
+    if is_right(value) { Ok(value) } else { Err(StateError::Unfit { what }) }
+}
+
+/// Reads a length that is known beforehand.
+pub(super) fn read_len(
+    from: &mut Reader<'_>,
+    expected: usize,
+    what: &'static str,
+) -> Result<(), StateError> {
+    if from.u64()? == expected as u64 { Ok(()) } else { Err(StateError::Unfit { what }) }
+}
+
+/// One number made for each number read: `step.field`. The slots made lie side by side.
+#[derive(Clone, Debug)]
+pub(super) struct Each {
+    from: Box<[usize]>,
+    to: usize,
+}
+
+impl Each {
+    /// Finds the numbers and takes a slot for each.
+    pub(super) fn new(scope: &mut Scope<'_>, of: &[String]) -> Result<Each, ConfigError> {
+        let inputs = scope.numbers("of", of)?;
+        let to = scope.features(&inputs).start;
+        Ok(Each { from: inputs.iter().map(|(_, slot)| *slot).collect(), to })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.from.len()
+    }
+
+    /// Where each number is read.
+    pub(super) fn from(&self) -> impl Iterator<Item = usize> {
+        self.from.iter().copied()
+    }
+
+    /// Where each number is read, and where what is made of it is written.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.from().zip(self.to..)
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.from)
+    }
+}
+
+/// Exactly two numbers, for the steps that set one against the other.
+pub(super) fn two_numbers(scope: &Scope<'_>, of: &[String]) -> Result<[usize; 2], ConfigError> {
+    match scope.numbers("of", of)?.as_slice() {
+        [(_, first), (_, second)] => Ok([*first, *second]),
+        _ => Err(ConfigError::new("of", format!("{of:?}"), "the names of exactly two numbers")),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crate::{
+        FeatureStep, LabelShape, Layout, Row, Scope, SlotKind, StepComponent, Texts, Time,
+    };
+
+    /// A layout of numbers with these names.
+    pub(in crate::steps) fn numbers(names: &[&str]) -> Layout {
+        let mut layout = Layout::default();
+        for name in names {
+            layout.add_dense(name, name.to_string(), SlotKind::Number);
+        }
+        layout
+    }
+
+    /// Builds a step called `step` on the layout.
+    pub(in crate::steps) fn build<S: StepComponent>(
+        config: S::Config,
+        layout: &mut Layout,
+    ) -> Result<S, crate::ConfigError> {
+        S::new(config, &mut Scope::new(layout, "step", LabelShape::None))
+    }
+
+    /// The names of the columns that a layout of numbers `inputs` got from the step.
+    pub(in crate::steps) fn made<S: StepComponent>(
+        config: S::Config,
+        inputs: &[&str],
+    ) -> Vec<String> {
+        let mut layout = numbers(inputs);
+        build::<S>(config, &mut layout).unwrap();
+        layout.columns()[inputs.len()..].iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// What a step makes of the numbers of a record; then it observes them.
+    pub(in crate::steps) fn next(
+        step: &mut dyn FeatureStep,
+        inputs: &[f64],
+        made: usize,
+        time: Time,
+    ) -> Vec<f64> {
+        let mut values = inputs.to_vec();
+        values.resize(inputs.len() + made, 77.0);
+        let mut row =
+            Row { values: &mut values, blocks: &mut [], ids: &[], texts: Texts::default(), time };
+        step.apply(&mut row);
+        step.observe(&row);
+        values.split_off(inputs.len())
+    }
+
+    /// Names as a setting has them.
+    pub(in crate::steps) fn of(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+}
