@@ -2,9 +2,13 @@
 
 use crate::{Learner, Shape, family::family};
 
+mod linear;
+
 family! {
     /// A learner and its settings.
     LearnerConfig of dyn Learner via crate::Component, built with &Shape; {
+        linear_regression::LinearRegression,
+        logistic_regression::LogisticRegression,
         no_change::NoChange,
     }
 }
