@@ -5,6 +5,8 @@ use crate::{Learner, Shape, family::family};
 family! {
     /// A learner and its settings.
     LearnerConfig of dyn Learner via crate::Component, built with &Shape; {
+        majority::Majority,
+        mean::Mean,
         no_change::NoChange,
     }
 }
