@@ -87,6 +87,14 @@ fn fold(mut lanes: [f64; LANES]) -> f64 {
     lanes[0]
 }
 
+/// The number that lies a share of the way from one number to another. `share` is from 0 to 1. The
+/// result is finite for all finite numbers, and exactly `from` where both are the same: so a mean
+/// is kept without a sum that could overflow.
+pub fn toward(from: f64, to: f64, share: f64) -> f64 {
+    let apart = to - from;
+    if apart.is_finite() { from + share * apart } else { from * (1.0 - share) + to * share }
+}
+
 /// Counter-based random bits: a function of a key and a counter, with no state to save
 /// (splitmix64's finaliser; Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
 /// Generators", OOPSLA 2014, figure 17).
@@ -120,6 +128,14 @@ mod tests {
             assert_eq!(sum(&values), expected);
             assert_eq!(dot(&values, &ones), expected);
         }
+    }
+
+    #[test]
+    fn a_share_of_the_way_is_never_beyond_the_ends() {
+        assert_eq!(toward(2.0, 4.0, 0.25), 2.5);
+        assert_eq!(toward(0.1, 0.1, 0.3), 0.1);
+        assert_eq!(toward(f64::MAX, f64::MIN, 0.5), 0.0);
+        assert_eq!(toward(f64::MAX, f64::MIN, 1.0), f64::MIN);
     }
 
     #[test]

@@ -9,6 +9,8 @@ family! {
     LearnerConfig of dyn Learner via crate::Component, built with &Shape; {
         linear_regression::LinearRegression,
         logistic_regression::LogisticRegression,
+        majority::Majority,
+        mean::Mean,
         no_change::NoChange,
     }
 }

@@ -19,10 +19,11 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub struct Config {}
 
-/// The baseline. Invariant: `last` is finite.
+/// The baseline. Invariant: `last` is finite, and a code below `classes_max` where it is a class.
 #[derive(Clone, Debug)]
 pub struct NoChange {
-    classes: bool,
+    /// The most classes there will be; `None` where the label is a number.
+    classes_max: Option<u32>,
     last: Option<f64>,
 }
 
@@ -33,8 +34,10 @@ impl Component for NoChange {
     fn new(_: Config, shape: &Shape) -> Result<NoChange, ConfigError> {
         match shape.label {
             LabelShape::None => Err(ConfigError::unfit("no_change needs a label")),
-            LabelShape::Class { .. } => Ok(NoChange { classes: true, last: None }),
-            LabelShape::Number => Ok(NoChange { classes: false, last: None }),
+            LabelShape::Class { values_max } => {
+                Ok(NoChange { classes_max: Some(values_max), last: None })
+            }
+            LabelShape::Number => Ok(NoChange { classes_max: None, last: None }),
         }
     }
 }
@@ -51,7 +54,14 @@ impl State for NoChange {
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         from.format("no_change", FORMAT)?;
         self.last = from.option_f64()?;
-        Ok(())
+        let can_be = |last: f64| match self.classes_max {
+            Some(classes) => last >= 0.0 && last.fract() == 0.0 && last < f64::from(classes),
+            None => last.is_finite(),
+        };
+        match self.last {
+            Some(last) if !can_be(last) => Err(StateError::Unfit { what: "no such label" }),
+            _ => Ok(()),
+        }
     }
 
     fn footprint_bytes(&self) -> usize {
@@ -61,13 +71,13 @@ impl State for NoChange {
 
 impl Learner for NoChange {
     fn task(&self) -> Task {
-        if self.classes { Task::Class } else { Task::Number }
+        if self.classes_max.is_some() { Task::Class } else { Task::Number }
     }
 
     fn predict(&self, _: &Features<'_>, out: &mut Prediction) {
         out.clear();
         out.value = self.last.unwrap_or(0.0);
-        if let (true, Some(class)) = (self.classes, self.last) {
+        if let (Some(_), Some(class)) = (self.classes_max, self.last) {
             out.scores.resize((class as usize + 1).max(2), 0.0);
             out.scores[class as usize] = 1.0;
         }
