@@ -107,6 +107,8 @@ pub enum News {
 pub struct Effects {
     /// The control offset of the cut that is being learned; goes into every output's headers.
     pub cut: u64,
+    /// Whether that cut is part of a backlog that is being caught up with.
+    pub backlog: bool,
     /// The outputs, in their order.
     pub outputs: Vec<Output>,
     /// Their bytes.

@@ -1,0 +1,384 @@
+//! The pipeline: scores each record before it learns from it, and nothing else changes its state.
+
+mod admit;
+mod dictionary;
+mod emit;
+mod mistake;
+mod model;
+mod paths;
+mod plan;
+mod predictor;
+mod publish;
+mod registry;
+mod state;
+mod step;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use alluvium_learn::{
+    LabelShape, Layout, Pair, Place, SlotKind, Time,
+    judge::Judge,
+    metrics::MetricConfig,
+};
+
+pub use self::{
+    mistake::{Mistake, PlanError},
+    plan::InputPlan,
+    predictor::{Predictor, Scored},
+    registry::{ChampionEntry, Registry, VersionEntry, Versions},
+};
+use self::{
+    dictionary::Dictionary,
+    emit::{Carried, CarriedPlace, Emitter},
+    model::{Judged, Model, bare, baseline, baselines, label_shape},
+    plan::{Category, Parts, Planner, Step},
+};
+use crate::{
+    Settings,
+    spec::{Answer, LabelKind, Spec},
+};
+
+/// A state as named byte strings.
+pub type Sections = BTreeMap<String, Vec<u8>>;
+
+/// A pipeline: what it reads, how it prepares it, what learns, and how that is judged.
+pub struct Pipeline {
+    spec: Spec,
+    settings: Arc<Settings>,
+    inputs: Vec<InputPlan>,
+    layout: Layout,
+    numbers: usize,
+    /// Numbers in a decoded row, the label included if it is one.
+    numbers_per_row: usize,
+    categories: Vec<Category>,
+    texts: Vec<usize>,
+    texts_per_row: usize,
+    steps: Vec<Step>,
+    label: LabelShape,
+    classes: Dictionary,
+    models: Vec<Model>,
+    baselines: Vec<Judged>,
+    carried: Vec<Carried>,
+    registry: Registry,
+    counters: Counters,
+    refusals: VecDeque<bool>,
+    refusals_max: usize,
+    scratch: Scratch,
+}
+
+/// What a pipeline counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counters {
+    /// Steps taken: records and decisions.
+    pub steps: u64,
+    /// Records read.
+    pub read: u64,
+    /// Records learned.
+    pub learned: u64,
+    /// Records turned away.
+    pub refused: u64,
+    /// Alarms raised.
+    pub alarms: u64,
+    /// Classes' names that came when there was no room for one more are refusals; categories' names
+    /// without room share a code, and are counted here.
+    pub names_without_room: u64,
+    /// The greatest record time so far.
+    pub time: Option<Time>,
+    /// When the next versions are due, if they are due by time.
+    pub due: Option<Time>,
+    /// The label before, as a number; NaN before the first.
+    pub label_before: f64,
+    /// Refusals by reason code.
+    pub refused_by: BTreeMap<String, u64>,
+    /// The next offset of each input partition.
+    pub positions: BTreeMap<(Arc<str>, u32), u64>,
+}
+
+/// Room that is used again for each record.
+#[derive(Default)]
+struct Scratch {
+    values: Vec<f64>,
+    blocks: Vec<Vec<Pair>>,
+    spans: Vec<(u32, u32)>,
+    learn_names: Vec<(usize, (u32, u32))>,
+    emitter: Emitter,
+}
+
+impl Pipeline {
+    /// Builds the pipeline that settings describe, as it is before it has read anything.
+    ///
+    /// # Errors
+    /// All mistakes, each at its place.
+    pub fn build(settings: &Arc<Settings>) -> Result<Pipeline, PlanError> {
+        let spec = settings.spec().map_err(|why| {
+            PlanError { mistakes: vec![Mistake::new("", format!("the settings: {why}"))] }
+        })?;
+        Pipeline::plan(spec, settings.clone())
+    }
+
+    /// Builds the pipeline of a file.
+    ///
+    /// # Errors
+    /// All mistakes, each at its place.
+    pub fn of_spec(spec: &Spec) -> Result<Pipeline, PlanError> {
+        Pipeline::plan(spec.clone(), Arc::new(Settings::of(spec)))
+    }
+
+    fn plan(spec: Spec, settings: Arc<Settings>) -> Result<Pipeline, PlanError> {
+        let label = label_shape(&spec);
+        let mut planner = Planner { spec: &spec, label, mistakes: Vec::new() };
+        let parts = planner.parts();
+        let mut models = Vec::new();
+        for (name, model) in &spec.model {
+            let (gather, shape) = planner.gather(name, model, &parts.layout);
+            let Some(learner) = planner.learner(name, model, &shape) else { continue };
+            let task = learner.task();
+            let judged = planner.judged(name, task, learner, true);
+            let settings = spec.model_json(name).unwrap_or_default();
+            models.extend(judged.map(|judged| Model { judged, gather, shape, settings }));
+        }
+        let mut judged_baselines = Vec::new();
+        for name in baselines(label) {
+            if let Ok(learner) = baseline(name, &bare(label)) {
+                judged_baselines.extend(planner.judged(name, learner.task(), learner, false));
+            }
+        }
+        let carried = planner.carried(&parts);
+        planner.champion();
+        let mistakes = std::mem::take(&mut planner.mistakes);
+        if !mistakes.is_empty() {
+            return Err(PlanError { mistakes });
+        }
+        Ok(Pipeline::assemble(spec, settings, parts, models, judged_baselines, carried))
+    }
+
+    fn assemble(
+        spec: Spec,
+        settings: Arc<Settings>,
+        parts: Parts,
+        models: Vec<Model>,
+        baselines: Vec<Judged>,
+        carried: Vec<Carried>,
+    ) -> Pipeline {
+        let label = label_shape(&spec);
+        let classes = match spec.label.as_ref().map(|label| &label.kind) {
+            Some(LabelKind::Class(class)) => Dictionary::new(&class.values, class.values_max),
+            _ => Dictionary::new(&[], 0),
+        };
+        let names = models.iter().map(|model| (model.judged.name.clone(), Versions::default()));
+        let mut registry = Registry { models: names.collect(), champions: Vec::new() };
+        if let Some(first) = spec.first_champion() {
+            // The planner has seen to it that there is such a model.
+            registry.promote(first, None, 0, 0, "first").unwrap_or_default();
+        }
+        let Parts { inputs, layout, numbers, categories, texts, texts_per_row, steps, .. } = parts;
+        let scratch = Scratch {
+            values: vec![0.0; layout.dense],
+            blocks: vec![Vec::new(); layout.blocks],
+            ..Scratch::default()
+        };
+        let refusals_max = match spec.refusals.over {
+            alluvium_learn::Over::Records(count) => count as usize,
+            alluvium_learn::Over::Time(_) => 0,
+        };
+        Pipeline {
+            numbers_per_row: numbers + usize::from(label == LabelShape::Number),
+            texts_per_row: texts_per_row + usize::from(matches!(label, LabelShape::Class { .. })),
+            spec,
+            settings,
+            inputs,
+            layout,
+            numbers,
+            categories,
+            texts,
+            steps,
+            label,
+            classes,
+            models,
+            baselines,
+            carried,
+            registry,
+            counters: Counters { label_before: f64::NAN, ..Counters::default() },
+            refusals: VecDeque::new(),
+            refusals_max,
+            scratch,
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// The settings in force, with defaults filled in.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The inputs, in the order that breaks ties.
+    pub fn inputs(&self) -> &[InputPlan] {
+        &self.inputs
+    }
+
+    /// Every column of a row.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The names of the steps, each after those it reads; those that fill a field's gaps end in `~`.
+    pub fn step_names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map(|step| step.name.as_str())
+    }
+
+    /// How many steps were taken since the beginning.
+    pub fn steps(&self) -> u64 {
+        self.counters.steps
+    }
+
+    /// What was counted since the beginning.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The versions and the champion.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// How many of the newest records were refused, and how many those are: 0 until as many have
+    /// come as the settings ask for.
+    pub fn refused_recently(&self) -> (u64, u64) {
+        if self.refusals_max == 0 || self.refusals.len() < self.refusals_max {
+            return (0, 0);
+        }
+        let refused = self.refusals.iter().filter(|refused| **refused).count();
+        (refused as u64, self.refusals.len() as u64)
+    }
+
+    /// Each model with its judge, then each baseline with its own.
+    pub fn judges(&self) -> impl Iterator<Item = (&Arc<str>, &Judge, bool)> {
+        let models = self.models.iter().map(|model| (&model.judged.name, &model.judged.judge, true));
+        let baselines = self.baselines.iter().map(|one| (&one.name, &one.judge, false));
+        models.chain(baselines)
+    }
+
+    /// The memory each model takes now, by its own account.
+    pub fn footprints(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
+        self.models
+            .iter()
+            .map(|model| (&model.judged.name, model.judged.learner.footprint_bytes()))
+    }
+
+    /// How many slots a model sees: dense, and hashed.
+    pub fn sizes(&self) -> impl Iterator<Item = (&Arc<str>, usize, u32)> {
+        self.models
+            .iter()
+            .map(|model| (&model.judged.name, model.shape.dense.len(), model.shape.sparse_size))
+    }
+
+    /// A model's settings in canonical form.
+    pub fn model_settings(&self, name: &str) -> Option<&serde_json::Value> {
+        self.models.iter().find(|m| *m.judged.name == *name).map(|model| &model.settings)
+    }
+
+    fn answers_backlog(&self) -> bool {
+        self.spec.predictions.answer == Answer::All
+    }
+}
+
+impl Planner<'_> {
+    fn judged(
+        &mut self,
+        name: &str,
+        task: alluvium_learn::Task,
+        learner: Box<dyn alluvium_learn::Learner>,
+        is_model: bool,
+    ) -> Option<Judged> {
+        let shape = bare(self.label);
+        let metrics = match self.spec.judge.metrics.as_slice() {
+            [] => default_metrics(task),
+            metrics => metrics.to_vec(),
+        };
+        for (index, metric) in metrics.iter().enumerate() {
+            if let Err(error) = metric.build(&shape) {
+                let mistake = self.config_mistake(&format!("judge.metrics[{index}]"), &error);
+                if !self.mistakes.contains(&mistake) {
+                    self.mistakes.push(mistake);
+                }
+            }
+        }
+        let judge = Judge::new(metrics, self.spec.judge.over, &shape).ok()?;
+        let mut detector = None;
+        if let Some(config) = self.spec.judge.drift.as_ref().filter(|_| is_model) {
+            match config.build(&shape) {
+                Ok(built) => detector = Some((config.name(), built)),
+                Err(error) => {
+                    let path = format!("judge.drift.{}", config.name());
+                    let mistake = self.config_mistake(&path, &error);
+                    if !self.mistakes.contains(&mistake) {
+                        self.mistakes.push(mistake);
+                    }
+                }
+            }
+        }
+        let answer = alluvium_learn::Prediction::default();
+        Some(Judged { name: name.into(), task, learner, judge, detector, answer })
+    }
+
+    fn carried(&mut self, parts: &Parts) -> Vec<Carried> {
+        let mut carried = Vec::new();
+        for (index, name) in self.spec.predictions.carry.iter().enumerate() {
+            if let Some((_, text)) = parts.carried_ids.iter().find(|(id, _)| id == name) {
+                let what = CarriedPlace::Text(*text);
+                carried.push(Carried { name: name.clone(), what });
+                continue;
+            }
+            let before = carried.len();
+            for column in parts.layout.find(name) {
+                let what = match column.place {
+                    Place::Text(index) => CarriedPlace::Text(parts.texts[index]),
+                    place => CarriedPlace::Column(place),
+                };
+                carried.push(Carried { name: column.name.clone(), what });
+            }
+            if carried.len() == before {
+                let message = format!("there is no field or step `{name}`");
+                let mut mistake = Mistake::new(format!("predictions.carry[{index}]"), message);
+                mistake.help = self.nearest_column(&parts.layout, name);
+                self.mistakes.push(mistake);
+            }
+        }
+        carried
+    }
+
+    fn champion(&mut self) {
+        if let Some(first) = &self.spec.champion.first
+            && !self.spec.model.contains_key(first)
+        {
+            let message = format!("there is no model `{first}`");
+            let mut mistake = Mistake::new("champion.first", message);
+            mistake.help = paths::nearest(first, self.spec.model.keys().map(String::as_str));
+            self.mistakes.push(mistake);
+        }
+    }
+}
+
+/// The metrics that suit a task, where the file names none.
+fn default_metrics(task: alluvium_learn::Task) -> Vec<MetricConfig> {
+    let names: &[&str] = match task {
+        alluvium_learn::Task::Class => &["accuracy", "kappa_t", "log_loss"],
+        alluvium_learn::Task::Number => &["mae", "rmse", "r2"],
+        alluvium_learn::Task::Cluster => &["sum_of_squares"],
+        _ => &[],
+    };
+    names.iter().filter_map(|name| MetricConfig::by_name(name)).collect()
+}
+
+/// Whether a nominal column's code is written as a name, and whose dictionary has it.
+fn category_of(categories: &[Category], place: Place) -> Option<&Category> {
+    let Place::Dense { slot, kind: SlotKind::Nominal { .. } } = place else { return None };
+    categories.iter().find(|category| category.slot == slot)
+}

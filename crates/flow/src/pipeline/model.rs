@@ -1,0 +1,247 @@
+//! One model: the features it uses, its learner, and how it is judged.
+
+use std::sync::Arc;
+
+use alluvium_learn::{
+    ConfigError, Detector, Features, Label, LabelShape, Layout, Learner, Pair, Place, Prediction,
+    Row, Shape, Slot, SlotKind, State, Task, Time,
+    judge::Judge,
+    learners::LearnerConfig,
+    surround::{class_weight::ClassWeight, reset_on::ResetOn},
+};
+
+use super::{Mistake, dictionary::Dictionary, plan::Planner};
+use crate::spec::{LabelKind, Model as ModelSpec, Spec};
+
+/// Which parts of a row a model sees.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gather {
+    slots: Vec<usize>,
+    /// Hashed blocks, and where each begins among the model's hashed slots.
+    blocks: Vec<(usize, u32)>,
+    ids: Vec<usize>,
+    dense: Vec<f64>,
+    sparse: Vec<Pair>,
+    identities: Vec<u64>,
+}
+
+impl Gather {
+    /// Copies the model's features out of a row.
+    pub(super) fn fill(&mut self, row: &Row<'_>) {
+        self.dense.clear();
+        self.dense.extend(self.slots.iter().map(|slot| row.values[*slot]));
+        self.sparse.clear();
+        for (field, (block, base)) in self.blocks.iter().enumerate() {
+            self.sparse.extend(row.blocks[*block].iter().map(|pair| Pair {
+                slot: base + pair.slot,
+                field: field as u16,
+                value: pair.value,
+            }));
+        }
+        self.identities.clear();
+        self.identities.extend(self.ids.iter().map(|id| row.ids[*id]));
+    }
+
+    /// The features as a learner sees them.
+    pub(super) fn features(&self, time: Time) -> Features<'_> {
+        Features { dense: &self.dense, sparse: &self.sparse, ids: &self.identities, time }
+    }
+}
+
+/// A learner under judgement: a model, or a baseline.
+pub(super) struct Judged {
+    pub(super) name: Arc<str>,
+    pub(super) task: Task,
+    pub(super) learner: Box<dyn Learner>,
+    pub(super) judge: Judge,
+    /// Watches its error; raises alarms, and changes no model.
+    pub(super) detector: Option<(&'static str, Box<dyn Detector>)>,
+    pub(super) answer: Prediction,
+}
+
+impl Judged {
+    /// Holds its answer against the truth. Says whether the detector saw a change.
+    pub(super) fn judge(&mut self, label: Label<'_>, before: f64, time: Time) -> bool {
+        let Some(outcome) = self.judge.update(self.task, &self.answer, label, before, time) else {
+            return false;
+        };
+        let error = outcome.error(self.task);
+        let drift = alluvium_learn::Verdict::Drift;
+        self.detector.as_mut().is_some_and(|(_, detector)| detector.update(error) == drift)
+    }
+}
+
+/// A model.
+pub(super) struct Model {
+    pub(super) judged: Judged,
+    pub(super) gather: Gather,
+    pub(super) shape: Shape,
+    /// Its settings in canonical form: with the state, its identity.
+    pub(super) settings: serde_json::Value,
+}
+
+impl Planner<'_> {
+    /// Finds what a model uses.
+    pub(super) fn gather(
+        &mut self,
+        name: &str,
+        model: &ModelSpec,
+        layout: &Layout,
+    ) -> (Gather, Shape) {
+        let (mut gather, mut size) = (Gather::default(), 0u32);
+        let label = self.label;
+        let mut shape =
+            Shape { dense: Vec::new(), sparse_size: 0, sparse_fields: 0, ids: Vec::new(), label };
+        for (index, used) in model.uses.iter().enumerate() {
+            let path = format!("model.{name}.use[{index}]");
+            let mut found = false;
+            for column in layout.find(used) {
+                found = true;
+                match column.place {
+                    Place::Dense { slot, kind } => {
+                        gather.slots.push(slot);
+                        shape.dense.push(Slot { name: column.name.clone(), kind });
+                    }
+                    Place::Sparse { block, size: slots } => {
+                        gather.blocks.push((block, size));
+                        size += slots;
+                        shape.sparse_fields += 1;
+                    }
+                    Place::Id(id) => {
+                        gather.ids.push(id);
+                        shape.ids.push(column.name.clone());
+                    }
+                    Place::Text(_) | Place::Label(_) => {
+                        let message = format!("`{used}` is a text, and no learner reads texts");
+                        let help = format!("make features of it: words.hash = [\"{used}\"]");
+                        self.mistakes.push(Mistake::new(&path, message).help(help));
+                    }
+                }
+            }
+            if !found {
+                let message = format!("there is no field or step `{used}`");
+                let mistake = Mistake::new(&path, message);
+                let is_label = self.spec.label.as_ref().is_some_and(|l| l.field == *used);
+                let mistake = match self.nearest_column(layout, used) {
+                    _ if is_label || used == "label" => mistake.help(
+                        "the label is no feature; a step that looks back may read it: \
+                         before.lag = [\"label\"]",
+                    ),
+                    Some(help) => mistake.help(help),
+                    None => mistake,
+                };
+                self.mistakes.push(mistake);
+            }
+        }
+        shape.sparse_size = size;
+        (gather, shape)
+    }
+
+    /// Builds a model's learner and what surrounds it.
+    pub(super) fn learner(
+        &mut self,
+        name: &str,
+        model: &ModelSpec,
+        shape: &Shape,
+    ) -> Option<Box<dyn Learner>> {
+        let built = model.learner.build(shape);
+        let mut learner = match built {
+            Ok(learner) => learner,
+            Err(error) => {
+                let path = format!("model.{name}.learner.{}", model.learner.name());
+                let mistake = self.config_mistake(&path, &error);
+                self.mistakes.push(mistake);
+                return None;
+            }
+        };
+        if let Some(weights) = self.class_weights(name, model) {
+            learner = Box::new(ClassWeight::new(weights, learner));
+        }
+        if let Some(detector) = &model.reset_on {
+            let path = format!("model.{name}.reset_on.{}", detector.name());
+            match detector.build(shape) {
+                Ok(detector) => learner = Box::new(ResetOn::new(detector, learner)),
+                Err(error) => {
+                    let mistake = self.config_mistake(&path, &error);
+                    self.mistakes.push(mistake);
+                }
+            }
+        }
+        Some(learner)
+    }
+
+    fn class_weights(&mut self, name: &str, model: &ModelSpec) -> Option<Vec<f64>> {
+        if model.class_weight.is_empty() {
+            return None;
+        }
+        let path = format!("model.{name}.class_weight");
+        let Some(LabelKind::Class(class)) = self.spec.label.as_ref().map(|label| &label.kind) else {
+            let message = "class_weight needs a class as the label";
+            self.mistakes.push(Mistake::new(path, message));
+            return None;
+        };
+        let mut weights = vec![1.0; class.values.len()];
+        let dictionary = Dictionary::new(&class.values, class.values_max);
+        for (class, weight) in &model.class_weight {
+            let path = format!("{path}.{class}");
+            if !(weight.is_finite() && *weight >= 0.0) {
+                let message = format!("the weight is {weight}");
+                self.mistakes.push(Mistake::new(&path, message).help("0 or more, and finite"));
+            }
+            match dictionary.code(class) {
+                Some(code) => weights[code as usize] = *weight,
+                None => {
+                    let known: Vec<&str> = dictionary.names().collect();
+                    let message = format!("there is no class `{class}`");
+                    let help = match known.as_slice() {
+                        [] => "list the classes: [label] type.class = [\"no\", \"yes\"]".into(),
+                        known => format!("the classes are {}", known.join(", ")),
+                    };
+                    self.mistakes.push(Mistake::new(path, message).help(help));
+                }
+            }
+        }
+        Some(weights)
+    }
+}
+
+/// The baselines that stand beside every model.
+pub(super) fn baselines(label: LabelShape) -> &'static [&'static str] {
+    match label {
+        LabelShape::None => &[],
+        LabelShape::Class { .. } => &["no_change", "majority"],
+        LabelShape::Number => &["no_change", "mean"],
+    }
+}
+
+/// A baseline's learner.
+pub(super) fn baseline(name: &str, shape: &Shape) -> Result<Box<dyn Learner>, ConfigError> {
+    let config = LearnerConfig::by_name(name);
+    config.ok_or_else(|| ConfigError::unfit(format!("no baseline {name}")))?.build(shape)
+}
+
+/// A state's bytes.
+pub(super) fn saved(state: &(impl State + ?Sized)) -> Vec<u8> {
+    let mut to = alluvium_learn::Writer::new();
+    state.save(&mut to);
+    to.into_bytes()
+}
+
+/// What the label of a pipeline is.
+pub(super) fn label_shape(spec: &Spec) -> LabelShape {
+    match spec.label.as_ref().map(|label| &label.kind) {
+        None => LabelShape::None,
+        Some(LabelKind::Number(_)) => LabelShape::Number,
+        Some(LabelKind::Class(class)) => LabelShape::Class { values_max: class.classes_max() },
+    }
+}
+
+/// A shape without features, for baselines and metrics.
+pub(super) fn bare(label: LabelShape) -> Shape {
+    Shape { dense: Vec::new(), sparse_size: 0, sparse_fields: 0, ids: Vec::new(), label }
+}
+
+/// Whether a slot holds a number.
+pub(super) fn is_number(kind: SlotKind) -> bool {
+    kind == SlotKind::Number
+}

@@ -1,0 +1,273 @@
+//! The one place where state changes.
+
+use std::sync::Arc;
+
+use alluvium_learn::{Label, Time};
+
+use super::{
+    Pipeline, admit::{row, text}, emit::CarriedPlace, category_of,
+};
+use crate::{
+    Decision, Effects, Input, News, OutTopic, Record, Run, Settings,
+    decode::{Refusal, Rows},
+};
+
+impl Pipeline {
+    /// Takes the next step, or as many as the run has records.
+    pub fn step(&mut self, input: Input<'_>, effects: &mut Effects) {
+        match input {
+            Input::Records(run) => self.records(&run, effects),
+            Input::Decided(decision) => {
+                self.begin_decision();
+                self.decided(decision, effects);
+            }
+            Input::Settings(settings) => {
+                self.begin_decision();
+                self.run_as(settings, effects);
+            }
+            Input::Tick(time) => {
+                self.begin_decision();
+                self.pass_time(time, effects);
+            }
+            Input::Publish => self.publish(effects),
+        }
+    }
+
+    fn begin_decision(&mut self) {
+        self.counters.steps += 1;
+        self.scratch.emitter.begin(self.counters.steps, None);
+    }
+
+    fn records(&mut self, run: &Run<'_>, effects: &mut Effects) {
+        let name = self.inputs[run.input].name.clone();
+        let position = run.batch.metas().get(run.range.end.wrapping_sub(1)).map(|m| m.offset + 1);
+        for index in run.range.clone() {
+            let record = run.batch.get(index);
+            self.counters.steps += 1;
+            self.counters.read += 1;
+            let place = Some((&*name, run.partition, record.offset));
+            self.scratch.emitter.begin(self.counters.steps, place);
+            let known = self.counters.time.unwrap_or(record.time);
+            self.counters.time = Some(known.max(record.time));
+            effects.time = known.max(record.time);
+            match run.rows.refusals[index] {
+                Some(refusal) => self.refuse(run, &record, refusal, effects),
+                None => self.record(run, index, &record, effects),
+            }
+            if self.is_due() {
+                self.moved(&name, run.partition, record.offset + 1);
+                self.publish(effects);
+            }
+        }
+        if let Some(position) = position.filter(|_| !run.range.is_empty()) {
+            self.moved(&name, run.partition, position);
+        }
+    }
+
+    fn moved(&mut self, name: &Arc<str>, partition: u32, position: u64) {
+        match self.counters.positions.get_mut(&(name.clone(), partition)) {
+            Some(known) => *known = position,
+            None => drop(self.counters.positions.insert((name.clone(), partition), position)),
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        run: &Run<'_>,
+        record: &Record<'_>,
+        refusal: Refusal,
+        effects: &mut Effects,
+    ) {
+        self.counters.refused += 1;
+        self.remember(true);
+        let code = refusal.reason.code();
+        match self.counters.refused_by.get_mut(code) {
+            Some(count) => *count += 1,
+            None => drop(self.counters.refused_by.insert(code.into(), 1)),
+        }
+        let plan = &self.inputs[run.input].decode;
+        let (field, explained) = (refusal.field_name(plan), refusal.explain(plan));
+        let emitter = &mut self.scratch.emitter;
+        emitter.dead_letter(effects, run.partition, record, code, field, &explained);
+    }
+
+    fn remember(&mut self, refused: bool) {
+        if self.refusals_max == 0 {
+            return;
+        }
+        if self.refusals.len() == self.refusals_max {
+            self.refusals.pop_front();
+        }
+        self.refusals.push_back(refused);
+    }
+
+    fn record(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
+        let truth = match self.truth(run.rows, index) {
+            Ok(truth) => truth,
+            Err(refusal) => return self.refuse(run, record, refusal, effects),
+        };
+        self.remember(false);
+        let time = run.rows.times[index];
+        self.score(run.rows, index, time);
+        if self.answers_backlog() || !effects.backlog {
+            self.emit(run, index, record, effects);
+        }
+        self.learn_names(run.rows);
+        let ids = self.layout.ids;
+        let seen = row(&mut self.scratch, run.rows, ids, index, time);
+        for step in &mut self.steps {
+            step.object.0.observe(&seen);
+        }
+        let label = self.label(truth, run.rows);
+        self.judge(label, time, effects);
+        self.learn(label, time);
+    }
+
+    /// Features, then every model's answer: changes nothing that is kept.
+    pub(super) fn score(&mut self, rows: &Rows, index: usize, time: Time) {
+        self.admit(rows, index);
+        let mut row = row(&mut self.scratch, rows, self.layout.ids, index, time);
+        for step in &self.steps {
+            step.object.0.apply(&mut row);
+        }
+        for model in &mut self.models {
+            model.gather.fill(&row);
+            let features = model.gather.features(time);
+            model.judged.learner.predict(&features, &mut model.judged.answer);
+        }
+    }
+
+    fn emit(
+        &mut self,
+        run: &Run<'_>,
+        index: usize,
+        record: &Record<'_>,
+        effects: &mut Effects,
+    ) {
+        let Pipeline { models, classes, carried, categories, scratch, .. } = self;
+        let texts = &run.rows.texts[index * self.texts_per_row..(index + 1) * self.texts_per_row];
+        for model in models {
+            let start = effects.bytes.len();
+            effects.bytes.extend_from_slice(b"{\"model\":");
+            super::emit::text(&mut effects.bytes, &model.judged.name);
+            effects.bytes.push(b',');
+            let emitter = &mut scratch.emitter;
+            emitter.answer(&mut effects.bytes, model.judged.task, &model.judged.answer, classes);
+            for (place, column) in carried.iter().enumerate() {
+                effects.bytes.extend_from_slice(if place == 0 { b",\"carry\":{" } else { b"," });
+                super::emit::text(&mut effects.bytes, &column.name);
+                effects.bytes.push(b':');
+                match &column.what {
+                    CarriedPlace::Text(text_index) => {
+                        let span = texts[*text_index];
+                        let shown = if span == Rows::GAP { "" } else { text(run.rows, span) };
+                        super::emit::text(&mut effects.bytes, shown);
+                    }
+                    CarriedPlace::Column(place) => {
+                        let alluvium_learn::Place::Dense { slot, .. } = *place else {
+                            effects.bytes.extend_from_slice(b"null");
+                            continue;
+                        };
+                        let value = scratch.values[slot];
+                        let name = category_of(categories, *place)
+                            .and_then(|category| category.dictionary.name(value as u32));
+                        match name {
+                            Some(name) => super::emit::text(&mut effects.bytes, name),
+                            None => emitter.number(&mut effects.bytes, value),
+                        }
+                    }
+                }
+            }
+            effects.bytes.extend_from_slice(if carried.is_empty() { b"}" } else { b"}}" });
+            let topic = OutTopic::Predictions;
+            emitter.finish(effects, topic, run.partition, record.key, start);
+        }
+    }
+
+    fn judge(&mut self, label: Label<'_>, time: Time, effects: &mut Effects) {
+        let before = self.counters.label_before;
+        let nothing = alluvium_learn::Features { time, ..Default::default() };
+        for baseline in &mut self.baselines {
+            baseline.learner.predict(&nothing, &mut baseline.answer);
+            baseline.judge(label, before, time);
+        }
+        for model in &mut self.models {
+            if model.judged.judge(label, before, time) {
+                self.counters.alarms += 1;
+                let detector = model.judged.detector.as_ref().map_or("", |(name, _)| name);
+                let (emitter, start) = (&mut self.scratch.emitter, effects.bytes.len());
+                let at = emitter.at();
+                let to = &mut effects.bytes;
+                to.extend_from_slice(b"{\"model\":");
+                super::emit::text(to, &model.judged.name);
+                to.extend_from_slice(b",\"detector\":");
+                super::emit::text(to, detector);
+                to.extend_from_slice(b",\"at\":");
+                super::emit::text(to, &at);
+                to.extend_from_slice(b",\"records\":");
+                emitter.integer(to, self.counters.read);
+                to.push(b'}');
+                emitter.finish(effects, OutTopic::Alarms, 0, None, start);
+                let (model, records) = (model.judged.name.clone(), self.counters.read);
+                effects.news.push(News::Alarm { model, detector, at, records });
+            }
+        }
+    }
+
+    fn learn(&mut self, label: Label<'_>, time: Time) {
+        let is_clustering = self.label == alluvium_learn::LabelShape::None;
+        if label == Label::None && !is_clustering {
+            return;
+        }
+        self.counters.learned += 1;
+        for model in &mut self.models {
+            let features = model.gather.features(time);
+            model.judged.learner.learn(&features, label, 1.0);
+        }
+        let nothing = alluvium_learn::Features { time, ..Default::default() };
+        for baseline in &mut self.baselines {
+            baseline.learner.learn(&nothing, label, 1.0);
+        }
+        for step in &mut self.steps {
+            step.object.0.observe_label(label);
+        }
+        self.counters.label_before = match label {
+            Label::Class(code) => f64::from(code),
+            Label::Number(value) => value,
+            _ => f64::NAN,
+        };
+    }
+
+    fn pass_time(&mut self, time: Time, effects: &mut Effects) {
+        let known = self.counters.time.unwrap_or(time);
+        self.counters.time = Some(known.max(time));
+        effects.time = known.max(time);
+        if self.is_due() {
+            self.publish(effects);
+        }
+    }
+
+    fn decided(&mut self, decision: &Decision, effects: &mut Effects) {
+        let (step, time) = (self.counters.steps, self.counters.time.unwrap_or(0));
+        let result = match decision {
+            Decision::Adopt { settings } => self.adopt(settings),
+            Decision::Reset { model } => self.reset(model.as_deref()),
+            Decision::Promote { model, version } => {
+                let result = self.registry.promote(model, *version, step, time, "promote");
+                result.map(|()| self.emit_champion(effects))
+            }
+            Decision::Rollback => {
+                self.registry.rollback(step, time).map(|()| self.emit_champion(effects))
+            }
+        };
+        if let Err(why) = result {
+            effects.news.push(News::Refused { why });
+        }
+    }
+
+    fn run_as(&mut self, settings: &Settings, effects: &mut Effects) {
+        if let Err(why) = self.adopt(&Arc::new(settings.clone())) {
+            effects.news.push(News::Refused { why });
+        }
+    }
+}
