@@ -5,6 +5,7 @@ use crate::{Learner, Shape, family::family};
 family! {
     /// A learner and its settings.
     LearnerConfig of dyn Learner via crate::Component, built with &Shape; {
+        hoeffding_tree::HoeffdingTree,
         no_change::NoChange,
     }
 }
