@@ -7,6 +7,7 @@ mod linear;
 family! {
     /// A learner and its settings.
     LearnerConfig of dyn Learner via crate::Component, built with &Shape; {
+        hoeffding_tree::HoeffdingTree,
         linear_regression::LinearRegression,
         logistic_regression::LogisticRegression,
         majority::Majority,
