@@ -8,7 +8,7 @@
 //!
 //! - Papers: D. Arthur and S. Vassilvitskii, "k-means++: The Advantages of Careful Seeding", SODA
 //!   2007, section 2.2; S. Lattanzi and C. Sohler, "A Better k-means++ Algorithm via Local Search",
-//!   ICML 2019, algorithm 2.
+//!   ICML 2019.
 
 use crate::math;
 
