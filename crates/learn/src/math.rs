@@ -61,6 +61,28 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     fold(lanes)
 }
 
+/// The squared Euclidean distance of two points, in a fixed order: 16 lanes, then a tree. At most
+/// [`f64::MAX`], so finite for all finite numbers.
+///
+/// The slices have one length.
+pub fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len(), "two points of one space have one length");
+    let mut lanes = [0.0; LANES];
+    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
+    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        for lane in 0..LANES {
+            let apart = a[lane] - b[lane];
+            lanes[lane] += apart * apart;
+        }
+    }
+    for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+        let apart = a - b;
+        lanes[lane] += apart * apart;
+    }
+    fold(lanes).min(f64::MAX)
+}
+
 /// The sum of a slice, in a fixed order: 16 lanes, then a tree.
 pub fn sum(values: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
@@ -128,6 +150,16 @@ mod tests {
             assert_eq!(sum(&values), expected);
             assert_eq!(dot(&values, &ones), expected);
         }
+    }
+
+    #[test]
+    fn a_distance_of_any_length_is_finite() {
+        for count in 0..40u32 {
+            let values: Vec<f64> = (0..count).map(f64::from).collect();
+            let twos: Vec<f64> = values.iter().map(|value| value + 2.0).collect();
+            assert_eq!(squared_distance(&values, &twos), f64::from(4 * count));
+        }
+        assert_eq!(squared_distance(&[f64::MAX], &[f64::MIN]), f64::MAX);
     }
 
     #[test]

@@ -30,6 +30,9 @@ use streams::{Example, LABELS, LAYOUTS, Stream};
 /// What every other learner has to beat, and so need not beat itself.
 const BASELINES: [&str; 3] = ["no_change", "majority", "mean"];
 
+/// How much a stored state of the past has seen: enough for warm-ups to be over.
+const STORED_RECORDS: u64 = 300;
+
 /// One entry with its defaults, on one shape that it takes.
 struct Case {
     name: &'static str,
@@ -266,38 +269,49 @@ fn footprint_is_what_the_allocator_saw() {
 #[test]
 fn damaged_states_never_panic() {
     check(|case| {
-        let learner = case.learned(200);
-        let (state, footprint) = (saved(&*learner), learner.footprint_bytes());
-        let try_to_restore = |bytes: &[u8]| {
-            let mut learner = case.build();
-            let work = || learner.restore(&mut Reader::new(bytes));
-            let (result, largest) = largest_request(work);
-            assert_modest(largest, bytes.len(), footprint);
-            if result.is_ok() {
-                // Accepted: then it can be asked.
-                answer(&*learner, &case.stream().example(201));
+        // During a warm-up, and after it.
+        for records in [100, 300] {
+            let learner = case.learned(records);
+            let (state, footprint) = (saved(&*learner), learner.footprint_bytes());
+            for part in 0..64 {
+                let bytes = state.len() * part / 64;
+                let is_accepted = try_to_restore(case, &state[..bytes], footprint);
+                assert!(!is_accepted, "{bytes} of {} bytes", state.len());
             }
-            result.is_ok()
-        };
-        for part in 0..64 {
-            let bytes = state.len() * part / 64;
-            assert!(!try_to_restore(&state[..bytes]), "{bytes} of {}", state.len());
-        }
-        for counter in 0..300 {
-            let bits = random_bits(11, counter);
-            // Half of the flips hit the head, where the counts and lengths are.
-            let within = if counter % 2 == 0 { state.len().min(64) } else { state.len() };
-            let mut bytes = state.clone();
-            bytes[(bits >> 8) as usize % within] ^= 1 << (bits & 7);
-            try_to_restore(&bytes);
-        }
-        for counter in 0..100 {
-            let random = (0..8 * counter).map(|index| random_bits(counter, index) as u8);
-            // The right format, so that what follows is read.
-            let bytes: Vec<u8> = state[..2].iter().copied().chain(random).collect();
-            try_to_restore(&bytes);
+            for bytes in damaged(&state) {
+                try_to_restore(case, &bytes, footprint);
+            }
         }
     });
+}
+
+/// One bit flipped in each, then random bytes behind the right format number.
+fn damaged(state: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let flipped = (0..300).map(|counter| {
+        let bits = random_bits(11, counter);
+        // Half of the flips hit the head, where the counts and lengths are.
+        let within = if counter % 2 == 0 { state.len().min(64) } else { state.len() };
+        let mut bytes = state.to_vec();
+        bytes[(bits >> 8) as usize % within] ^= 1 << (bits & 7);
+        bytes
+    });
+    let random = (0..100).map(|counter| {
+        let random = (0..8 * counter).map(|index| random_bits(counter, index) as u8);
+        state[..2].iter().copied().chain(random).collect()
+    });
+    flipped.chain(random)
+}
+
+/// Whether the bytes are accepted as a state; if so, it must be able to answer.
+fn try_to_restore(case: &Case, bytes: &[u8], footprint: usize) -> bool {
+    let mut learner = case.build();
+    let work = || learner.restore(&mut Reader::new(bytes));
+    let (result, largest) = largest_request(work);
+    assert_modest(largest, bytes.len(), footprint);
+    if result.is_ok() {
+        answer(&*learner, &case.stream().example(301));
+    }
+    result.is_ok()
 }
 
 /// Learns the reference stream; calls `at` after so many records.
@@ -378,12 +392,13 @@ fn states_of_the_past_still_load() {
         |name| {
             let named = |full_name: &str| cases.iter().find(|case| case.full_name() == full_name);
             let digest = |case: &Case, learner: &dyn Learner| {
-                let Prediction { value, scores, .. } = answer(learner, &case.stream().example(51));
+                let Prediction { value, scores, .. } =
+                    answer(learner, &case.stream().example(STORED_RECORDS));
                 let numbers = [value].into_iter().chain(scores);
                 hash64(&numbers.flat_map(f64::to_le_bytes).collect::<Vec<u8>>(), 0)
             };
             let store = |case: &Case| {
-                let learner = case.learned(50);
+                let learner = case.learned(STORED_RECORDS);
                 let (state, answer) = (saved(&*learner), digest(case, &*learner));
                 Stored { case: case.full_name(), state, answer }
             };

@@ -1,1 +1,10 @@
 //! The detectors: one line each.
+
+use crate::{Detector, Shape, family::family};
+
+family! {
+    /// A detector and its settings.
+    DetectorConfig of dyn Detector via crate::Component, built with &Shape; {
+        adwin::Adwin,
+    }
+}

@@ -8,6 +8,7 @@ family! {
     /// A learner and its settings.
     LearnerConfig of dyn Learner via crate::Component, built with &Shape; {
         hoeffding_tree::HoeffdingTree,
+        k_means::KMeans,
         linear_regression::LinearRegression,
         logistic_regression::LogisticRegression,
         majority::Majority,

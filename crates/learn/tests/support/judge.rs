@@ -33,8 +33,9 @@ impl Judge {
             (Task::Score, _) => (answer.value, f64::from(u8::from(example.strange))),
             (Task::Cluster, _) => {
                 let apart = self.centre.iter().zip(&example.dense).map(|(c, x)| (c - x) * (c - x));
-                let own = answer.scores.get(answer.value as usize).copied();
-                (own.unwrap_or(f64::MAX), apart.sum())
+                let apart = apart.sum();
+                // Without a centre yet it is no better than the mean.
+                (answer.scores.get(answer.value as usize).copied().unwrap_or(apart), apart)
             }
             (task, label) => panic!("no way to judge {task:?} by {label:?}: add one here"),
         };
