@@ -16,6 +16,9 @@ pub mod spec;
 pub use batch::{Batch, HeaderIter, Headers, Meta, Record};
 pub use chain::Chain;
 pub use effects::{Effects, ModelRecord, News, OutKey, OutTopic, Output};
-pub use pipeline::{InputPlan, Mistake, Pipeline, Plan, PlanError, Sections};
+pub use pipeline::{
+    ChampionEntry, Counters, InputPlan, Mistake, Pipeline, PlanError, Predictor, PredictorError,
+    Registry, Scored, Sections, VersionEntry, Versions, state_digest, version_key,
+};
 pub use run::{Input, Run};
 pub use settings::{Decision, KERNEL, Settings};

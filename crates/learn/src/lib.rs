@@ -19,9 +19,11 @@ mod traits;
 mod units;
 
 pub mod detectors;
+pub mod judge;
 pub mod learners;
 pub mod metrics;
 pub mod steps;
+pub mod surround;
 
 pub use codec::{Reader, StateError, Writer};
 pub use example::{

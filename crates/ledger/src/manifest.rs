@@ -156,11 +156,8 @@ mod tests {
 
     #[test]
     fn pages_put_together_are_the_sections() {
-        let sections: Sections = [
-            ("a".to_string(), vec![1; PAGE_BYTES + 1]),
-            ("b".to_string(), Vec::new()),
-        ]
-        .into();
+        let sections: Sections =
+            [("a".to_string(), vec![1; PAGE_BYTES + 1]), ("b".to_string(), Vec::new())].into();
         let pages: Vec<(&str, usize)> = pages(&sections).map(|(n, p)| (n, p.len())).collect();
         assert_eq!(pages, [("a", PAGE_BYTES), ("a", 1), ("b", 0)]);
     }

@@ -1,1 +1,3 @@
-//! todo
+//! What holds every log to the same promises.
+
+pub mod conformance;

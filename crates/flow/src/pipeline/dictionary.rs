@@ -19,8 +19,7 @@ impl Dictionary {
     pub fn new(listed: &[String], names_max: u32) -> Dictionary {
         let names_max = if listed.is_empty() { names_max } else { listed.len() as u32 };
         let (names, codes) = (Vec::new(), BTreeMap::new());
-        let mut dictionary =
-            Dictionary { names, codes, names_max, listed: !listed.is_empty() };
+        let mut dictionary = Dictionary { names, codes, names_max, listed: !listed.is_empty() };
         listed.iter().for_each(|name| drop(dictionary.add(name)));
         dictionary
     }

@@ -19,22 +19,21 @@ use std::{
 };
 
 use alluvium_learn::{
-    LabelShape, Layout, Pair, Place, SlotKind, Time,
-    judge::Judge,
-    metrics::MetricConfig,
+    LabelShape, Layout, Pair, Place, SlotKind, Time, judge::Judge, metrics::MetricConfig,
 };
 
-pub use self::{
-    mistake::{Mistake, PlanError},
-    plan::InputPlan,
-    predictor::{Predictor, Scored},
-    registry::{ChampionEntry, Registry, VersionEntry, Versions},
-};
 use self::{
     dictionary::Dictionary,
     emit::{Carried, CarriedPlace, Emitter},
     model::{Judged, Model, bare, baseline, baselines, label_shape},
     plan::{Category, Parts, Planner, Step},
+};
+pub use self::{
+    mistake::{Mistake, PlanError},
+    plan::InputPlan,
+    predictor::{Predictor, PredictorError, Scored},
+    publish::{state_digest, version_key},
+    registry::{ChampionEntry, Registry, VersionEntry, Versions},
 };
 use crate::{
     Settings,
@@ -113,8 +112,8 @@ impl Pipeline {
     /// # Errors
     /// All mistakes, each at its place.
     pub fn build(settings: &Arc<Settings>) -> Result<Pipeline, PlanError> {
-        let spec = settings.spec().map_err(|why| {
-            PlanError { mistakes: vec![Mistake::new("", format!("the settings: {why}"))] }
+        let spec = settings.spec().map_err(|why| PlanError {
+            mistakes: vec![Mistake::new("", format!("the settings: {why}"))],
         })?;
         Pipeline::plan(spec, settings.clone())
     }
@@ -260,16 +259,15 @@ impl Pipeline {
 
     /// Each model with its judge, then each baseline with its own.
     pub fn judges(&self) -> impl Iterator<Item = (&Arc<str>, &Judge, bool)> {
-        let models = self.models.iter().map(|model| (&model.judged.name, &model.judged.judge, true));
+        let models =
+            self.models.iter().map(|model| (&model.judged.name, &model.judged.judge, true));
         let baselines = self.baselines.iter().map(|one| (&one.name, &one.judge, false));
         models.chain(baselines)
     }
 
     /// The memory each model takes now, by its own account.
     pub fn footprints(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
-        self.models
-            .iter()
-            .map(|model| (&model.judged.name, model.judged.learner.footprint_bytes()))
+        self.models.iter().map(|model| (&model.judged.name, model.judged.learner.footprint_bytes()))
     }
 
     /// How many slots a model sees: dense, and hashed.

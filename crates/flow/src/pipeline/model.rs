@@ -175,7 +175,8 @@ impl Planner<'_> {
             return None;
         }
         let path = format!("model.{name}.class_weight");
-        let Some(LabelKind::Class(class)) = self.spec.label.as_ref().map(|label| &label.kind) else {
+        let Some(LabelKind::Class(class)) = self.spec.label.as_ref().map(|label| &label.kind)
+        else {
             let message = "class_weight needs a class as the label";
             self.mistakes.push(Mistake::new(path, message));
             return None;

@@ -11,7 +11,7 @@ use super::{
     state::{CLASSES, of_field, of_model, of_step, read},
 };
 use crate::{
-    Batch, Settings,
+    Settings,
     decode::{Reason, Refusal, Rows},
     settings::KERNEL,
 };
@@ -37,8 +37,6 @@ pub enum PredictorError {
     Plan(PlanError),
     /// Its state cannot be read.
     State(StateError),
-    /// Its bytes give other bytes when they are written again.
-    Unfaithful,
 }
 
 impl std::fmt::Display for PredictorError {
@@ -46,7 +44,6 @@ impl std::fmt::Display for PredictorError {
         match self {
             PredictorError::Plan(error) => write!(f, "its settings: {error}"),
             PredictorError::State(error) => write!(f, "its state: {error}"),
-            PredictorError::Unfaithful => write!(f, "its state is not what was written"),
         }
     }
 }
@@ -80,7 +77,7 @@ impl Predictor {
     }
 
     /// Appends the answer to one decoded record as a JSON object: `{"answer":...}`.
-    pub fn score(&mut self, batch: &Batch, rows: &Rows, index: usize, to: &mut Vec<u8>) -> Scored {
+    pub fn score(&mut self, rows: &Rows, index: usize, to: &mut Vec<u8>) -> Scored {
         if let Some(refusal) = rows.refusals[index] {
             let plan = &self.pipeline.inputs[0].decode;
             let of_label = refusal.field == Some(plan.fields.len() as u16);
@@ -88,7 +85,6 @@ impl Predictor {
                 return Scored::Refused(refusal);
             }
         }
-        let _ = batch;
         self.pipeline.score(rows, index, rows.times[index]);
         let Pipeline { models, classes, scratch, .. } = &mut self.pipeline;
         let judged = &models[0].judged;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use alluvium_learn::{Label, Time};
 
 use super::{
-    Pipeline, admit::{row, text}, emit::CarriedPlace, category_of,
+    Pipeline,
+    admit::{row, text},
+    category_of,
+    emit::CarriedPlace,
 };
 use crate::{
     Decision, Effects, Input, News, OutTopic, Record, Run, Settings,
@@ -137,13 +140,7 @@ impl Pipeline {
         }
     }
 
-    fn emit(
-        &mut self,
-        run: &Run<'_>,
-        index: usize,
-        record: &Record<'_>,
-        effects: &mut Effects,
-    ) {
+    fn emit(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
         let Pipeline { models, classes, carried, categories, scratch, .. } = self;
         let texts = &run.rows.texts[index * self.texts_per_row..(index + 1) * self.texts_per_row];
         for model in models {

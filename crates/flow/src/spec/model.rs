@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alluvium_learn::learners::LearnerConfig;
+use alluvium_learn::{detectors::DetectorConfig, learners::LearnerConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,4 +24,9 @@ pub struct Model {
     #[serde(default)]
     #[schemars(extend("additionalProperties" = { "type": "number", "minimum": 0 }))]
     pub class_weight: BTreeMap<String, f64>,
+
+    /// Watches the model's own error, and makes it begin anew when that changes: `reset_on = "adwin"`,
+    /// or `reset_on.adwin = settings`. Default: none.
+    #[serde(default)]
+    pub reset_on: Option<DetectorConfig>,
 }

@@ -1,6 +1,6 @@
 //! How a pipeline runs: nothing here changes what is learned.
 
-use alluvium_learn::{Over, metrics::MetricConfig};
+use alluvium_learn::{Over, detectors::DetectorConfig, metrics::MetricConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,11 +16,15 @@ pub struct Judge {
     /// How far back the second figure of each metric looks; the first looks back to the beginning.
     /// Raising it makes it calmer and slower to show a change. Default: `"1000 records"`.
     pub over: Over,
+
+    /// Watches each model's error and raises an alarm when it changes; no model is touched.
+    /// `drift = "adwin"`, or `drift.adwin = settings`. Default: none.
+    pub drift: Option<DetectorConfig>,
 }
 
 impl Default for Judge {
     fn default() -> Judge {
-        Judge { metrics: Vec::new(), over: Over::Records(1000) }
+        Judge { metrics: Vec::new(), over: Over::Records(1000), drift: None }
     }
 }
 

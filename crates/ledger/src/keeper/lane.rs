@@ -56,7 +56,13 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(input: usize, name: Arc<str>, partition: u32, rank: Rank, begin: u64) -> Lane {
+    pub(crate) fn new(
+        input: usize,
+        name: Arc<str>,
+        partition: u32,
+        rank: Rank,
+        begin: u64,
+    ) -> Lane {
         let cursor = Cursor { position: begin, ..Cursor::default() };
         Lane {
             input,

@@ -33,7 +33,8 @@ impl<L: Log> Keeper<L> {
         let (mut left, mut any) = (budget, false);
         while left > 0 && !office.pending.is_empty() {
             effects.clear();
-            effects.backlog = office.pending.front().is_some_and(|p| !p.accepted.before.caught_up());
+            effects.backlog =
+                office.pending.front().is_some_and(|p| !p.accepted.before.caught_up());
             let learned = office.learn_some(left.min(RUN_RECORDS), effects)?;
             office.outputs.release(office.appender.as_mut(), effects, now);
             news.append(&mut effects.news);

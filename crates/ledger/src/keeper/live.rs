@@ -4,8 +4,7 @@ use alluvium_flow::{Chain, Decision, order};
 use alluvium_learn::Time;
 
 use super::{
-    Halt, Keeper, Next, Office, Pending, Signals, Trouble, input_ends,
-    lane::Head,
+    Halt, Keeper, Next, Office, Pending, Signals, Trouble, input_ends, lane::Head,
     learn::inputs_digest,
 };
 use crate::{
@@ -192,7 +191,8 @@ impl Office {
         if !self.fold.requests.is_empty() {
             return Some(self.empty_cut());
         }
-        let silent = self.pending.is_empty() && tick_ms.is_some_and(|t| now - self.last_activity >= t);
+        let silent =
+            self.pending.is_empty() && tick_ms.is_some_and(|t| now - self.last_activity >= t);
         silent.then(|| Body::Tick { time: self.fold.time.map_or(now, |time| time.max(now)) })
     }
 
@@ -240,10 +240,11 @@ impl Office {
             if ends.iter().any(|(i, end)| self.lanes[*i].head_planned(*end) == Head::NotYet) {
                 break;
             }
-            let heads = ends.iter().filter_map(|(i, end)| match self.lanes[*i].head_planned(*end) {
-                Head::Record(key) => Some((*i, key, self.lanes[*i].rank)),
-                _ => None,
-            });
+            let heads =
+                ends.iter().filter_map(|(i, end)| match self.lanes[*i].head_planned(*end) {
+                    Head::Record(key) => Some((*i, key, self.lanes[*i].rank)),
+                    _ => None,
+                });
             let Some((index, bound)) = order::first_and_second(heads) else {
                 done = true;
                 break;

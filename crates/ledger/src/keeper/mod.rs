@@ -18,10 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use alluvium_flow::{
-    Batch, Effects, Input, News, Pipeline, Settings,
-    decode::Decoder,
-};
+use alluvium_flow::{Batch, Effects, Input, News, Pipeline, Settings, decode::Decoder};
 use alluvium_learn::Time;
 
 use self::{

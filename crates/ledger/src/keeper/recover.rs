@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     control::{At, Control, Fold, digest_of},
-    log::{Log, LogError, Outgoing, Polled, Policy, RecordReader, Span, Ticket},
+    log::{Log, LogError, Outgoing, Policy, Polled, RecordReader, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
 };
 
@@ -25,7 +25,13 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn open(log: &mut dyn Log, topic: &str, partition: u32, from: u64, to: u64) -> Result<Stretch, LogError> {
+    fn open(
+        log: &mut dyn Log,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        to: u64,
+    ) -> Result<Stretch, LogError> {
         let span = Span { topic: topic.into(), partition, from, to: Some(to) };
         Ok(Stretch { reader: log.reader(&[span])?, next: from, to })
     }
@@ -203,7 +209,8 @@ impl<L: Log> Keeper<L> {
         let office = self.office.as_mut().expect("opened by begin");
         let mut settled = Vec::new();
         office.appender.poll(&mut settled)?;
-        let is_ours = |s: &&crate::log::Settled| s.route == office.control_route && s.ticket == ticket;
+        let is_ours =
+            |s: &&crate::log::Settled| s.route == office.control_route && s.ticket == ticket;
         let Some(offset) = settled.iter().find(is_ours).map(|s| s.offset) else {
             return Ok(Some(Next::Wait));
         };
@@ -404,7 +411,8 @@ impl<L: Log> Keeper<L> {
         for frontier in &office.fold.partitions {
             let place = format!("{}:{}", frontier.input, frontier.partition);
             let lane = office.lane_of(&frontier.input, frontier.partition);
-            let position = lane.map_or(frontier.begin, |index| office.lanes[index].learned.position);
+            let position =
+                lane.map_or(frontier.begin, |index| office.lanes[index].learned.position);
             let Some(known) = ends.get(&(frontier.input.clone(), frontier.partition)) else {
                 return Err(Halt::LogChanged(format!("{place} is no longer there")).into());
             };

@@ -161,7 +161,11 @@ impl Office {
             generation,
             step: pipeline.steps(),
             settings: Some(pipeline.settings().clone()),
-            topics: self.topics.iter().map(|(name, id)| (name.clone(), format!("{id:032x}"))).collect(),
+            topics: self
+                .topics
+                .iter()
+                .map(|(name, id)| (name.clone(), format!("{id:032x}")))
+                .collect(),
             positions: positions(&self.lanes),
             control,
             outputs: self.outputs.states(),

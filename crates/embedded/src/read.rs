@@ -1,0 +1,204 @@
+//! Reading: a short view of the store for each poll, whole blocks at a time.
+
+use std::sync::Arc;
+
+use alluvium_flow::Batch;
+use alluvium_learn::Time;
+use alluvium_ledger::log::{LogError, PartitionEnds, Polled, RecordReader, Span};
+use heed::RoTxn;
+
+use crate::{
+    store::{Place, Store, between, failed},
+    view::{Head, Scratch, View},
+};
+
+/// A poll stops after the block that brings it to so many bytes,
+const BYTES_ENOUGH: usize = 1 << 20;
+/// or to so many records.
+const RECORDS_ENOUGH: usize = 8192;
+/// Heads that a search by time looks at before it lets its view of the store go.
+const HEADS_A_VIEW: usize = 4096;
+
+pub(crate) struct Reader {
+    store: Arc<Store>,
+    spans: Vec<Reading>,
+    /// The span whose turn it is.
+    turn: usize,
+    scratch: Scratch,
+}
+
+struct Reading {
+    topic: Arc<str>,
+    place: Place,
+    next: u64,
+    to: u64,
+    paused: bool,
+}
+
+impl Reader {
+    pub(crate) fn new(store: Arc<Store>, spans: &[Span]) -> Result<Reader, LogError> {
+        let mut readings = Vec::with_capacity(spans.len());
+        {
+            let txn = store.read()?;
+            for span in spans {
+                let (_, place) = store.place(&txn, &span.topic, span.partition)?;
+                let (next, to) = (span.from, span.to.unwrap_or(u64::MAX));
+                readings.push(Reading {
+                    topic: span.topic.clone(),
+                    place,
+                    next,
+                    to,
+                    paused: false,
+                });
+            }
+        }
+        Ok(Reader { store, spans: readings, turn: 0, scratch: Scratch::default() })
+    }
+}
+
+impl RecordReader for Reader {
+    fn poll(&mut self, into: &mut Batch) -> Result<Polled, LogError> {
+        into.clear();
+        let Reader { store, spans, turn, scratch } = self;
+        let mut txn = None;
+        for step in 0..spans.len() {
+            let index = (*turn + step) % spans.len();
+            let span = &mut spans[index];
+            if span.paused || span.next >= span.to {
+                continue;
+            }
+            let txn = match &txn {
+                Some(txn) => txn,
+                None => txn.insert(store.read()?),
+            };
+            match fill(store, txn, span, scratch, into) {
+                Ok(None) => {}
+                Ok(Some(next)) => {
+                    (into.span, into.next, span.next) = (index, next, next);
+                    *turn = index + 1;
+                    return Ok(Polled::Records);
+                }
+                Err(error) => {
+                    into.clear();
+                    *turn = index + 1; // One that cannot be read does not hold up the others.
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Polled::Nothing)
+    }
+
+    fn pause(&mut self, span: usize, paused: bool) {
+        if let Some(span) = self.spans.get_mut(span) {
+            span.paused = paused;
+        }
+    }
+}
+
+/// Reads the next records of a span; returns the next offset, or `None` when there is nothing yet.
+fn fill(
+    store: &Store,
+    txn: &RoTxn,
+    span: &Reading,
+    scratch: &mut Scratch,
+    into: &mut Batch,
+) -> Result<Option<u64>, LogError> {
+    let row = store.partition(txn, span.place)?;
+    if span.next < row.earliest || span.next > row.next {
+        return Err(LogError::OutOfRange {
+            topic: span.topic.to_string(),
+            partition: span.place.partition,
+            offset: span.next,
+            ends: PartitionEnds { earliest: row.earliest, stable: row.next },
+        });
+    }
+    let end = row.next.min(span.to);
+    if span.next >= end {
+        return Ok(None);
+    }
+    let doing = |error| failed("reading records", error);
+    let first = store.block_with(txn, span.place, span.next).map_err(doing)?.unwrap_or(span.next);
+    let (first, last) = (span.place.block(first), span.place.block(end - 1));
+    for block in store.blocks.range(txn, &between(&first, &last)).map_err(doing)? {
+        let (key, bytes) = block.map_err(doing)?;
+        let damaged = || damage(&span.topic, span.place, key);
+        let base = span.place.base_of(key).ok_or_else(damaged)?;
+        let view = View::of(bytes, base).ok_or_else(damaged)?;
+        view.read(span.next, end, scratch, into).ok_or_else(damaged)?;
+        if into.len() >= RECORDS_ENOUGH || into.bytes().len() >= BYTES_ENOUGH {
+            return Ok(Some(end.min(view.head.last + 1)));
+        }
+    }
+    // No block is left below the end: what compaction took away there is passed over.
+    Ok(Some(end))
+}
+
+/// The error for a block whose bytes are not what was written.
+fn damage(topic: &str, place: Place, key: &[u8]) -> LogError {
+    let offset = place.base_of(key).unwrap_or_default();
+    let partition = place.partition;
+    LogError::Corrupt(format!("the records of {topic}:{partition} from offset {offset} on"))
+}
+
+impl Store {
+    /// The first offset of the block that holds an offset or ends before it, if there is one.
+    pub(crate) fn block_with(
+        &self,
+        txn: &RoTxn,
+        place: Place,
+        offset: u64,
+    ) -> Result<Option<u64>, heed::Error> {
+        let found = self.blocks.get_lower_than_or_equal_to(txn, &place.block(offset))?;
+        Ok(found.and_then(|(key, _)| place.base_of(key)))
+    }
+}
+
+/// For each partition the first offset whose record has that time or a later one; its end when there
+/// is none. Looks at the head of every block before it: for now and then, not for every record.
+pub(crate) fn offsets_at(store: &Store, topic: &str, time: Time) -> Result<Vec<u64>, LogError> {
+    let found = {
+        let txn = store.read()?;
+        store.topic(&txn, topic)?.ok_or_else(|| LogError::NoTopic { topic: topic.to_owned() })?
+    };
+    let mut scratch = Scratch::default();
+    let offset = |partition| offset_at(store, topic, found.place(partition), time, &mut scratch);
+    (0..found.partitions).map(offset).collect()
+}
+
+fn offset_at(
+    store: &Store,
+    topic: &str,
+    place: Place,
+    time: Time,
+    scratch: &mut Scratch,
+) -> Result<u64, LogError> {
+    let doing = |error| failed("searching by time", error);
+    let mut from = 0;
+    loop {
+        let txn = store.read()?;
+        let end = store.partition(&txn, place)?.next;
+        let (first, last) = (place.block(from), place.block(u64::MAX));
+        let mut looked_at = 0;
+        for block in store.blocks.range(&txn, &between(&first, &last)).map_err(doing)? {
+            let (key, bytes) = block.map_err(doing)?;
+            let damaged = || damage(topic, place, key);
+            let base = place.base_of(key).ok_or_else(damaged)?;
+            let head = Head::of(bytes, base).ok_or_else(damaged)?;
+            if head.time_max >= time {
+                let mut batch = Batch::new();
+                let view = View::of(bytes, base).ok_or_else(damaged)?;
+                view.read(base, u64::MAX, scratch, &mut batch).ok_or_else(damaged)?;
+                let found = batch.metas().iter().find(|meta| meta.time >= time);
+                return Ok(found.ok_or_else(damaged)?.offset);
+            }
+            looked_at += 1;
+            from = head.last + 1;
+            if looked_at == HEADS_A_VIEW {
+                break;
+            }
+        }
+        if looked_at < HEADS_A_VIEW {
+            return Ok(end);
+        }
+    }
+}
