@@ -193,10 +193,10 @@ impl Fold {
     }
 
     fn adopt(&mut self, below: u64) -> VecDeque<(u64, Decision)> {
-        let (adopted, left) =
+        let (adopted, left): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.requests).into_iter().partition(|(at, _)| *at < below);
         self.requests = left;
-        adopted
+        adopted.into()
     }
 
     fn apply(&mut self, body: &Body) {

@@ -7,7 +7,7 @@ use alluvium_learn::{Reader, State, StateError, Writer};
 /// Names with codes from 0 on. Bounded. Invariant: `codes` holds each name of `names` with its
 /// index.
 #[derive(Clone, Debug)]
-pub struct Dictionary {
+pub(super) struct Dictionary {
     names: Vec<Box<str>>,
     codes: BTreeMap<Box<str>, u32>,
     names_max: u32,
@@ -16,26 +16,28 @@ pub struct Dictionary {
 
 impl Dictionary {
     /// A dictionary of listed names, which never grows; or an open one, of at most so many.
-    pub fn new(listed: &[String], names_max: u32) -> Dictionary {
+    pub(super) fn new(listed: &[String], names_max: u32) -> Dictionary {
         let names_max = if listed.is_empty() { names_max } else { listed.len() as u32 };
         let (names, codes) = (Vec::new(), BTreeMap::new());
         let mut dictionary = Dictionary { names, codes, names_max, listed: !listed.is_empty() };
-        listed.iter().for_each(|name| drop(dictionary.add(name)));
+        for name in listed {
+            dictionary.add(name);
+        }
         dictionary
     }
 
     /// The code of a name, if it has one.
-    pub fn code(&self, name: &str) -> Option<u32> {
+    pub(super) fn code(&self, name: &str) -> Option<u32> {
         self.codes.get(name).copied()
     }
 
     /// The name of a code.
-    pub fn name(&self, code: u32) -> Option<&str> {
+    pub(super) fn name(&self, code: u32) -> Option<&str> {
         self.names.get(code as usize).map(|name| &**name)
     }
 
     /// Gives a name a code, if it has none and there is room.
-    pub fn learn(&mut self, name: &str) -> Option<u32> {
+    pub(super) fn learn(&mut self, name: &str) -> Option<u32> {
         match self.code(name) {
             None if !self.listed => self.add(name),
             code => code,
@@ -53,12 +55,12 @@ impl Dictionary {
     }
 
     /// Whether one more name would get a code.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         !self.listed && (self.names.len() as u32) < self.names_max
     }
 
     /// Every name, by code.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| &**name)
     }
 }

@@ -22,7 +22,7 @@ pub(super) enum CarriedPlace {
 }
 
 /// Writes outputs into [`Effects`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Emitter {
     step: u64,
     ordinal: u32,
@@ -77,8 +77,10 @@ impl Emitter {
         to.extend_from_slice(b"\"answer\":");
         match task {
             Task::Class => {
-                let name = classes.name(answer.value as u32);
-                name.map_or_else(|| to.extend_from_slice(b"null"), |name| text(to, name));
+                match classes.name(answer.value as u32) {
+                    Some(name) => text(to, name),
+                    None => to.extend_from_slice(b"null"),
+                }
                 if classes.names().count() == 2 && answer.scores.len() <= 2 {
                     to.extend_from_slice(b",\"score\":");
                     self.number(to, answer.probability(1));

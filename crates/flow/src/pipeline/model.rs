@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alluvium_learn::{
     ConfigError, Detector, Features, Label, LabelShape, Layout, Learner, Pair, Place, Prediction,
-    Row, Shape, Slot, SlotKind, State, Task, Time,
+    Row, Shape, Slot, State, Task, Time,
     judge::Judge,
     learners::LearnerConfig,
     surround::{class_weight::ClassWeight, reset_on::ResetOn},
@@ -240,9 +240,4 @@ pub(super) fn label_shape(spec: &Spec) -> LabelShape {
 /// A shape without features, for baselines and metrics.
 pub(super) fn bare(label: LabelShape) -> Shape {
     Shape { dense: Vec::new(), sparse_size: 0, sparse_fields: 0, ids: Vec::new(), label }
-}
-
-/// Whether a slot holds a number.
-pub(super) fn is_number(kind: SlotKind) -> bool {
-    kind == SlotKind::Number
 }

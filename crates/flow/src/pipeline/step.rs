@@ -89,7 +89,9 @@ impl Pipeline {
             None => drop(self.counters.refused_by.insert(code.into(), 1)),
         }
         let plan = &self.inputs[run.input].decode;
-        let (field, explained) = (refusal.field_name(plan), refusal.explain(plan));
+        let explained = refusal.describe(plan).to_string();
+        let field = refusal.field.and_then(|field| plan.fields.get(usize::from(field)));
+        let field = field.map(|field| field.name.as_str());
         let emitter = &mut self.scratch.emitter;
         emitter.dead_letter(effects, run.partition, record, code, field, &explained);
     }

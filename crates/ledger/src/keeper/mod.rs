@@ -81,7 +81,7 @@ pub enum Next {
 }
 
 /// Why the keeper stopped, until somebody decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Halt {
     /// What is learned was changed in the file.
     Changed {

@@ -158,7 +158,7 @@ impl Outputs {
 }
 
 /// The value of the header `order`: `<step>.<ordinal>.<control offset of the cut>`.
-pub fn parse_order(value: &[u8]) -> Option<(OutKey, u64)> {
+pub(super) fn parse_order(value: &[u8]) -> Option<(OutKey, u64)> {
     let mut parts = std::str::from_utf8(value).ok()?.split('.');
     let (step, ordinal) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     Some((OutKey { step, ordinal }, parts.next()?.parse().ok()?))

@@ -514,7 +514,7 @@ impl<L: Log> Keeper<L> {
 }
 
 /// The sections of a manifest, if every page is there and is what it was.
-pub fn verified(manifest: &Manifest, pages: &BTreeMap<StateKey, Vec<u8>>) -> Option<Sections> {
+fn verified(manifest: &Manifest, pages: &BTreeMap<StateKey, Vec<u8>>) -> Option<Sections> {
     let mut sections = Sections::new();
     for page in &manifest.pages {
         let bytes = pages.get(&page.key)?;
