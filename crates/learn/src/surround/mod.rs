@@ -1,0 +1,9 @@
+//! What can surround any learner, and is a learner itself: its state holds the inner one's.
+//!
+//! They belong to the model and not to the learner, so each is written once and works for all.
+
+mod class_weight;
+mod reset_on;
+
+pub use class_weight::ClassWeight;
+pub use reset_on::ResetOn;
