@@ -3,7 +3,8 @@
 //! Nothing here knows of files, topics, clocks, threads or global randomness, and nothing fails
 //! after it was built. The same calls in the same order give the same bytes on every machine.
 //!
-//! - [`learners`]: the [`Learner`]s, and what can surround any of them.
+//! - [`learners`]: the [`Learner`]s.
+//! - [`surround`]: what can surround any of them.
 //! - [`steps`]: the [`FeatureStep`]s.
 //! - [`metrics`]: the [`Metric`]s.
 //! - [`detectors`]: the [`Detector`]s.

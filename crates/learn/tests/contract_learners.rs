@@ -18,9 +18,11 @@ mod streams;
 use std::fmt::Write;
 
 use alluvium_learn::{
-    Label, LabelShape, Learner, Prediction, Reader, Shape, Task, Writer,
+    ConfigError, Label, LabelShape, Learner, Prediction, Reader, Shape, Task, Writer,
+    detectors::DetectorConfig,
     learners::LearnerConfig,
     math::{hash64, random_bits},
+    surround::{ClassWeight, ResetOn},
 };
 use counting_alloc::{assert_footprint, assert_modest, largest_request, live_bytes};
 use golden::{Stored, check_each, check_no_orphans, check_text, stored_states};
@@ -28,12 +30,43 @@ use judge::{Judge, assert_sound};
 use streams::{Example, LABELS, LAYOUTS, Stream};
 
 /// What every other learner has to beat, and so need not beat itself.
-const BASELINES: [&str; 3] = ["no_change", "majority", "mean"];
+const BASELINES: [&str; 5] = ["no_change", "majority", "mean", "class_weight", "reset_on"];
+
+/// What surrounds a learner is a learner: here around a baseline.
+const SURROUNDS: [&str; 2] = ["class_weight", "reset_on"];
+
+/// Settings away from the defaults, as they stand in a pipeline file, where they reach other code.
+/// They keep the contract too, but have no golden files.
+const VARIANTS: [&str; 2] = [
+    r#"{ "k_means": { "k": 4, "half_life": "10 min" } }"#,
+    r#"{ "k_means": { "k": 2, "half_life": "500 records", "warmup_records": 2 } }"#,
+];
+
+/// Everything with golden files.
+fn names() -> Vec<&'static str> {
+    LearnerConfig::NAMES.iter().copied().chain(SURROUNDS).collect()
+}
+
+fn build(name: &str, shape: &Shape) -> Result<Box<dyn Learner>, ConfigError> {
+    let entry = |name| LearnerConfig::by_name(name).unwrap().build(shape);
+    match name {
+        "class_weight" => Ok(Box::new(ClassWeight::new(entry("majority")?, vec![1.0, 2.5])?)),
+        "reset_on" => {
+            let inner = entry("majority").or_else(|_| entry("mean"))?;
+            let detector = DetectorConfig::by_name("adwin").unwrap().build(shape)?;
+            Ok(Box::new(ResetOn::new(inner, detector)?))
+        }
+        variant if variant.starts_with('{') => {
+            serde_json::from_str::<LearnerConfig>(variant).unwrap().build(shape)
+        }
+        name => entry(name),
+    }
+}
 
 /// How much a stored state of the past has seen: enough for warm-ups to be over.
 const STORED_RECORDS: u64 = 300;
 
-/// One entry with its defaults, on one shape that it takes.
+/// One entry with its defaults, or a variant, on one shape that it takes.
 struct Case {
     name: &'static str,
     label: &'static str,
@@ -47,7 +80,7 @@ impl Case {
     }
 
     fn build(&self) -> Box<dyn Learner> {
-        LearnerConfig::by_name(self.name).unwrap().build(&self.shape).unwrap()
+        build(self.name, &self.shape).unwrap()
     }
 
     fn restored(&self, state: &[u8]) -> Box<dyn Learner> {
@@ -72,11 +105,11 @@ impl Case {
 /// Each entry on each shape that it takes.
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for name in LearnerConfig::NAMES {
+    for name in names().into_iter().chain(VARIANTS) {
         for (label, label_shape) in LABELS {
             for layout in LAYOUTS {
                 let shape = layout.shape(label_shape);
-                if LearnerConfig::by_name(name).unwrap().build(&shape).is_ok() {
+                if build(name, &shape).is_ok() {
                     cases.push(Case { name, label, layout: format!("{layout:?}"), shape });
                 }
             }
@@ -125,8 +158,8 @@ fn assert_answers(case: &Case, learner: &dyn Learner, example: &Example) {
 #[test]
 fn every_entry_takes_some_shape() {
     let cases = cases();
-    for name in LearnerConfig::NAMES {
-        assert!(cases.iter().any(|case| case.name == *name), "{name} takes no shape");
+    for name in names() {
+        assert!(cases.iter().any(|case| case.name == name), "{name} takes no shape");
     }
 }
 
@@ -360,7 +393,7 @@ fn probabilities_of_classes_sum_to_one() {
 #[test]
 fn its_curve_is_the_golden_one() {
     check_each(
-        LearnerConfig::NAMES,
+        &names(),
         |name| name.to_string(),
         |name| {
             let mut text = String::new();
@@ -380,14 +413,14 @@ fn its_curve_is_the_golden_one() {
             check_text("learners", name, &text);
         },
     );
-    check_no_orphans("learners", LearnerConfig::NAMES);
+    check_no_orphans("learners", &names());
 }
 
 #[test]
 fn states_of_the_past_still_load() {
     let (cases, references) = (cases(), reference_cases());
     check_each(
-        LearnerConfig::NAMES,
+        &names(),
         |name| name.to_string(),
         |name| {
             let named = |full_name: &str| cases.iter().find(|case| case.full_name() == full_name);
@@ -411,5 +444,5 @@ fn states_of_the_past_still_load() {
             }
         },
     );
-    check_no_orphans("states", LearnerConfig::NAMES);
+    check_no_orphans("states", &names());
 }
