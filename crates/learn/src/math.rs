@@ -5,7 +5,7 @@
 //! a fixed number of lanes.
 
 /// Lanes of every sum over a slice: wide enough for the machine, and the same everywhere.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// `e` to the power of `x`.
 pub fn exp(x: f64) -> f64 {
@@ -55,8 +55,16 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
             lanes[lane] += a[lane] * b[lane];
         }
     }
-    for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
-        lanes[lane] += a * b;
+    // The rest by fours, into the lanes it would reach one by one: the same bits in half the time.
+    let ((a_quads, a_rest), (b_quads, b_rest)) = (a_rest.as_chunks::<4>(), b_rest.as_chunks::<4>());
+    let quads = lanes.as_chunks_mut::<4>().0.iter_mut();
+    for ((lanes, a), b) in quads.zip(a_quads).zip(b_quads) {
+        for lane in 0..4 {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    for (lane, (a, b)) in lanes[4 * a_quads.len()..].iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *lane += a * b;
     }
     fold(lanes)
 }
@@ -98,7 +106,8 @@ pub fn sum(values: &[f64]) -> f64 {
     fold(lanes)
 }
 
-fn fold(mut lanes: [f64; LANES]) -> f64 {
+/// The sum of the lanes, by a tree.
+pub(crate) fn fold(mut lanes: [f64; LANES]) -> f64 {
     let mut half = LANES / 2;
     while half > 0 {
         for lane in 0..half {

@@ -3,6 +3,8 @@
 //! scaler transforms with what it knew before the row, the learner answers, the scaler learns the
 //! row, the learner learns the row as scaled after that.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 #[path = "support/oracle.rs"]
 mod oracle;
 

@@ -5,7 +5,8 @@
 //!
 //! - Task: one of two classes; `scores` is the probability of each.
 //! - Takes: numbers and hashed features, in any unit (see `normalized`).
-//! - Cost: see the settings' table; 20 numbers take some tens of nanoseconds to answer and learn.
+//! - Cost: time O(numbers + hashed features), about 0.1 µs to answer and learn 20 numbers with `sgd`;
+//!   memory 8 to 64 bytes a number and 16 bytes a hashed slot.
 //! - Not for: interactions between features, unless a step crosses them (see `hoeffding_tree`);
 //!   columns with a few wild values, which widen the scale for good (see `clip`, `log1p`).
 //! - Papers: S. Ross, P. Mineiro and J. Langford, "Normalized Online Learning", UAI 2013, section 2,

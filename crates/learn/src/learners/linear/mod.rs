@@ -1,6 +1,6 @@
 //! What linear and logistic regression share: weights, their scales, and the optimizers.
 //!
-//! - Cost: time O(dense slots + hashed features of the example); memory 48 to 64 bytes a dense slot
+//! - Cost: time O(dense slots + hashed features of the example); memory 8 to 64 bytes a dense slot
 //!   and 16 bytes a hashed slot, taken once, at the start.
 //! - Dense slots lie in arrays side by side, so that a row is a few vector instructions; all of a
 //!   hashed slot lies in one cache line.
@@ -93,11 +93,11 @@ impl Linear {
             Some(scale) => scale.observe(x.dense, self.learned),
             None => &x.dense[..x.dense.len().min(self.weights.dense().len())],
         };
-        self.weights.observe(x.sparse);
-        let answer = finite(dot(u, self.weights.dense()) + self.weights.beside(x.sparse));
+        let (beside, size_beside) = self.weights.observe(x.sparse);
+        let answer = finite(dot(u, self.weights.dense()) + beside);
         let gradient = L::gradient(answer, truth).clamp(-GRADIENT_MAX, GRADIENT_MAX);
         let pace = if normalized {
-            let squared = (dot(u, u) + self.weights.size_beside(x.sparse)).max(f64::MIN_POSITIVE);
+            let squared = (dot(u, u) + size_beside).max(f64::MIN_POSITIVE);
             self.energy += squared;
             let share = self.learned as f64 / self.energy;
             Pace::Normalized { share, most: 1.0 / squared, curvature: L::CURVATURE_MAX }
@@ -118,6 +118,11 @@ impl Linear {
 
     pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         self.learned = from.u64()?;
+        if self.learned >> 53 != 0 {
+            return Err(StateError::Unfit {
+                what: "more examples than a linear learner can count",
+            });
+        }
         self.energy = read_number(from)?;
         self.weights.restore(from)?;
         if let Some(scale) = &mut self.scale {

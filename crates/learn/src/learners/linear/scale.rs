@@ -6,7 +6,10 @@
 //! others near 0. As in the paper the weights are kept in units of the scaled features, so that a
 //! change of scale shrinks or grows a weight with no further work.
 
-use crate::{Reader, StateError, Writer};
+use crate::{
+    Reader, StateError, Writer,
+    math::{LANES, fold},
+};
 
 /// How many deviations a feature may be from its mean: beyond, it counts as so many. Bounds what one
 /// wild value does, and how hard a rare flag hits.
@@ -43,6 +46,16 @@ fn bound(value: f64, most: f64) -> f64 {
     if value < -most { -most } else { value }
 }
 
+/// Adds to each of `N` lanes its scaled feature times its weight.
+#[inline(always)]
+fn add<const N: usize>(lanes: &mut [f64; N], part: [&[f64; N]; 4]) {
+    let [x, weight, shift, factor] = part;
+    for lane in 0..N {
+        let u = bound((x[lane] - shift[lane]) * factor[lane], DEVIATIONS_MAX);
+        lanes[lane] += u * weight[lane];
+    }
+}
+
 impl Scale {
     pub(super) fn new(slots: usize) -> Scale {
         let zeros = || vec![0.0; slots];
@@ -57,21 +70,24 @@ impl Scale {
     /// The scaled features times the weights, in the order of [`crate::math::dot`].
     pub(super) fn dot(&self, dense: &[f64], weights: &[f64]) -> f64 {
         let count = dense.len().min(weights.len());
-        let (x, x_rest) = dense[..count].as_chunks::<LANES>();
-        let (w, w_rest) = weights[..count].as_chunks::<LANES>();
-        let (s, s_rest) = self.shift[..count].as_chunks::<LANES>();
-        let (f, f_rest) = self.factor[..count].as_chunks::<LANES>();
+        let rows = [dense, weights, &self.shift, &self.factor].map(|row| &row[..count]);
+        let chunks = rows.map(|row| row.as_chunks::<LANES>());
         let mut lanes = [0.0; LANES];
-        for (((x, w), s), f) in x.iter().zip(w).zip(s).zip(f) {
-            for lane in 0..LANES {
-                lanes[lane] += bound((x[lane] - s[lane]) * f[lane], DEVIATIONS_MAX) * w[lane];
-            }
+        for index in 0..count / LANES {
+            add(&mut lanes, chunks.map(|(chunks, _)| &chunks[index]));
         }
-        let rest = x_rest.iter().zip(w_rest).zip(s_rest).zip(f_rest);
-        for (lane, (((x, w), s), f)) in lanes.iter_mut().zip(rest) {
-            *lane += bound((x - s) * f, DEVIATIONS_MAX) * w;
+        // The rest by fours, which are vectors still, then one by one.
+        let quads = chunks.map(|(_, rest)| rest.as_chunks::<4>());
+        let (lanes_by_four, _) = lanes.as_chunks_mut::<4>();
+        for (index, lanes) in lanes_by_four.iter_mut().take(quads[0].0.len()).enumerate() {
+            add(lanes, quads.map(|(quads, _)| &quads[index]));
         }
-        crate::math::sum(&lanes)
+        let singles = quads.map(|(_, rest)| rest.as_chunks::<1>().0);
+        let (lanes_left, _) = lanes[4 * quads[0].0.len()..].as_chunks_mut::<1>();
+        for (index, lane) in lanes_left.iter_mut().take(singles[0].len()).enumerate() {
+            add(lane, singles.map(|singles| &singles[index]));
+        }
+        fold(lanes)
     }
 
     /// Takes an example in, as the `count`th, and scales it.
@@ -120,5 +136,3 @@ impl Scale {
         5 * size_of_val(self.mean.as_slice())
     }
 }
-
-const LANES: usize = 16;

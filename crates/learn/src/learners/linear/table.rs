@@ -35,40 +35,40 @@ impl Table {
 
     /// A value in units of the largest seen.
     fn scaled(&self, slot: &Slot, value: f32) -> f64 {
+        // Most hashed values are 1: no need to divide.
         if !self.normalized || value == 0.0 {
-            return f64::from(value);
+            f64::from(value)
+        } else if value.abs() >= slot.largest {
+            f64::from(1f32.copysign(value))
+        } else {
+            f64::from(value) / f64::from(slot.largest)
         }
-        f64::from(value) / f64::from(slot.largest.max(value.abs()))
-    }
-
-    /// The features that have a slot, with it.
-    fn met<'a>(&'a self, sparse: &'a [Pair]) -> impl Iterator<Item = (&'a Slot, f64)> {
-        sparse.iter().filter_map(|pair| {
-            let slot = self.slots.get(pair.slot as usize)?;
-            Some((slot, self.scaled(slot, pair.value)))
-        })
     }
 
     /// What the hashed features contribute, in the order of the slots.
     pub(super) fn dot(&self, sparse: &[Pair]) -> f64 {
-        self.met(sparse).fold(0.0, |sum, (slot, u)| sum + u * f64::from(slot.weight))
-    }
-
-    /// The squared size of the hashed features as scaled.
-    pub(super) fn size(&self, sparse: &[Pair]) -> f64 {
-        self.met(sparse).fold(0.0, |sum, (_, u)| sum + u * u)
-    }
-
-    /// Takes in how large the features are.
-    pub(super) fn observe(&mut self, sparse: &[Pair]) {
-        if !self.normalized {
-            return;
-        }
+        let mut dot = 0.0;
         for pair in sparse {
-            if let Some(slot) = self.slots.get_mut(pair.slot as usize) {
-                slot.largest = slot.largest.max(pair.value.abs());
-            }
+            let Some(slot) = self.slots.get(pair.slot as usize) else { continue };
+            dot += self.scaled(slot, pair.value) * f64::from(slot.weight);
         }
+        dot
+    }
+
+    /// Takes in how large the features are. Returns what they contribute and their squared size.
+    pub(super) fn observe(&mut self, sparse: &[Pair]) -> (f64, f64) {
+        let (mut dot, mut size) = (0.0, 0.0);
+        for pair in sparse {
+            let Some(slot) = self.slots.get_mut(pair.slot as usize) else { continue };
+            if self.normalized && pair.value.abs() > slot.largest {
+                slot.largest = pair.value.abs();
+            }
+            let slot = *slot;
+            let u = self.scaled(&slot, pair.value);
+            dot += u * f64::from(slot.weight);
+            size += u * u;
+        }
+        (dot, size)
     }
 
     /// Moves the weights of the features that are there.

@@ -91,15 +91,12 @@ impl Weights {
         self.table.dot(sparse) + self.intercept.weight
     }
 
-    /// What is added to the dense slots' part of an example's squared size.
-    pub(super) fn size_beside(&self, sparse: &[Pair]) -> f64 {
-        let intercept = if self.mode == Intercept::Feature { 1.0 } else { 0.0 };
-        self.table.size(sparse) + intercept
-    }
-
-    /// Takes in how large the hashed features are.
-    pub(super) fn observe(&mut self, sparse: &[Pair]) {
-        self.table.observe(sparse);
+    /// Takes in how large the hashed features are. Returns what is added to the dense slots' part of
+    /// the answer, and of the example's squared size.
+    pub(super) fn observe(&mut self, sparse: &[Pair]) -> (f64, f64) {
+        let (dot, size) = self.table.observe(sparse);
+        let one = if self.mode == Intercept::Feature { 1.0 } else { 0.0 };
+        (dot + self.intercept.weight, size + one)
     }
 
     /// Moves every weight that takes part in the example.
