@@ -14,6 +14,7 @@ mod example;
 mod family;
 pub mod math;
 mod outcome;
+mod ring;
 mod row;
 mod traits;
 mod units;
