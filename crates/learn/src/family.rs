@@ -9,10 +9,15 @@ macro_rules! family {
         $(#[$doc:meta])*
         $family:ident of dyn $object:ident via $component:path, built with $argument:ty;
         $list:tt
-        $(also $name:ident -> $result:ty)?
+        $(also $name:ident -> $result:ty $(, via $asked:path)?)?
     ) => {
         family! { @entries [$(#[$doc])*] $family $object $component, $argument; $list }
-        $(family! { @also $family $component; $name $result; $list })?
+        $(family! { @also $family $component $(, $asked)?; $name $result; $list })?
+    };
+
+    // What is asked may stand in a trait of its own, beside the one that builds.
+    (@also $family:ident $component:path, $asked:path; $($rest:tt)*) => {
+        family! { @also $family $asked; $($rest)* }
     };
 
     (

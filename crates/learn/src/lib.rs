@@ -15,6 +15,7 @@ mod example;
 mod family;
 pub mod math;
 mod outcome;
+mod ring;
 mod row;
 mod traits;
 mod units;

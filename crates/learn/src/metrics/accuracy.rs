@@ -7,6 +7,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    About, MetricComponent,
+    sums::{Mean, weight},
+};
 use crate::{
     Component, ConfigError, LabelShape, Metric, Outcome, Reader, Shape, State, StateError, Writer,
 };
@@ -19,8 +23,7 @@ pub struct Config {}
 /// The metric.
 #[derive(Clone, Debug, Default)]
 pub struct Accuracy {
-    right: f64,
-    all: f64,
+    right: Mean,
 }
 
 impl Component for Accuracy {
@@ -35,20 +38,22 @@ impl Component for Accuracy {
     }
 }
 
-/// Format 1: weights of the right ones and of all.
+impl MetricComponent for Accuracy {
+    const ABOUT: About = About { title: "accuracy", higher_is_better: true, range: (0.0, 1.0) };
+}
+
+/// Format 1: the mean of right answers.
 const FORMAT: u16 = 1;
 
 impl State for Accuracy {
     fn save(&self, to: &mut Writer) {
         to.u16(FORMAT);
-        to.f64(self.right);
-        to.f64(self.all);
+        self.right.save(to);
     }
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         from.format("accuracy", FORMAT)?;
-        self.right = from.f64()?;
-        self.all = from.f64()?;
+        self.right = Mean::read(from)?;
         Ok(())
     }
 
@@ -57,26 +62,26 @@ impl State for Accuracy {
     }
 }
 
-impl Accuracy {
-    fn count(&mut self, outcome: &Outcome, weight: f64) {
-        self.all += weight;
-        if outcome.answer == outcome.truth {
-            self.right += weight;
-        }
-    }
+/// 1 if the answer is the truth, 0 if not.
+pub(super) fn is_right(outcome: &Outcome) -> f64 {
+    f64::from(u8::from(outcome.answer == outcome.truth))
 }
 
 impl Metric for Accuracy {
     fn add(&mut self, outcome: &Outcome) {
-        self.count(outcome, outcome.weight);
+        if let Some(weight) = weight(outcome) {
+            self.right.add(is_right(outcome), weight);
+        }
     }
 
     fn remove(&mut self, outcome: &Outcome) {
-        self.count(outcome, -outcome.weight);
+        if let Some(weight) = weight(outcome) {
+            self.right.remove(is_right(outcome), weight);
+        }
     }
 
     fn value(&self) -> Option<f64> {
-        (self.all > 0.0).then(|| self.right / self.all)
+        self.right.value().map(|share| share.clamp(0.0, 1.0))
     }
 }
 

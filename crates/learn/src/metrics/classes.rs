@@ -1,0 +1,165 @@
+//! For each class: how often it was the truth, the answer, and both. A confusion matrix of 1,000
+//! classes has a million cells; its margins and diagonal, which the metrics here need, 3,000.
+
+use super::sums::{read_bounded, read_count, weight};
+use crate::{Outcome, Reader, StateError, Writer};
+
+/// Counts and weights of one class. Counts say exactly when there is nothing left, weights may not:
+/// `0.1 + 0.2 - 0.1 - 0.2` is not 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Class {
+    truths: u64,
+    answers: u64,
+    /// Weight of the outcomes where it was the truth.
+    pub(super) truth: f64,
+    /// Weight of the outcomes where it was the answer.
+    pub(super) answer: f64,
+    /// Weight of the outcomes where it was both.
+    pub(super) right: f64,
+}
+
+impl Class {
+    /// Bytes when saved.
+    const BYTES: usize = 40;
+
+    pub(super) fn is_a_truth(&self) -> bool {
+        self.truths > 0
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.truths > 0 || self.answers > 0
+    }
+
+    fn remove_truth(&mut self, weight: f64, is_right: bool) {
+        self.truths = self.truths.saturating_sub(1);
+        if self.truths == 0 {
+            (self.truth, self.right) = (0.0, 0.0);
+        } else {
+            self.truth -= weight;
+            self.right -= if is_right { weight } else { 0.0 };
+        }
+    }
+
+    fn remove_answer(&mut self, weight: f64) {
+        self.answers = self.answers.saturating_sub(1);
+        self.answer = if self.answers == 0 { 0.0 } else { self.answer - weight };
+    }
+}
+
+/// The table. Grows to the largest code met, at most to the shape's bound; a label beyond the bound
+/// is not counted, an answer beyond it is wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Classes {
+    classes_max: u32,
+    classes: Vec<Class>,
+}
+
+impl Classes {
+    pub(super) fn new(classes_max: u32) -> Classes {
+        Classes { classes_max, classes: Vec::new() }
+    }
+
+    fn code(&self, value: f64) -> Option<usize> {
+        let is_code = value >= 0.0 && value < f64::from(self.classes_max) && value == value.trunc();
+        is_code.then_some(value as usize)
+    }
+
+    fn class(&mut self, code: usize) -> &mut Class {
+        if self.classes.len() <= code {
+            self.classes.resize(code + 1, Class::default());
+        }
+        &mut self.classes[code]
+    }
+
+    pub(super) fn add(&mut self, outcome: &Outcome) {
+        let (Some(weight), Some(truth)) = (weight(outcome), self.code(outcome.truth)) else {
+            return;
+        };
+        let answer = self.code(outcome.answer);
+        let class = self.class(truth);
+        class.truths += 1;
+        class.truth += weight;
+        if answer == Some(truth) {
+            class.right += weight;
+        }
+        if let Some(answer) = answer {
+            let class = self.class(answer);
+            class.answers += 1;
+            class.answer += weight;
+        }
+    }
+
+    pub(super) fn remove(&mut self, outcome: &Outcome) {
+        let (Some(weight), Some(truth)) = (weight(outcome), self.code(outcome.truth)) else {
+            return;
+        };
+        let answer = self.code(outcome.answer);
+        self.class(truth).remove_truth(weight, answer == Some(truth));
+        if let Some(answer) = answer {
+            self.class(answer).remove_answer(weight);
+        }
+    }
+
+    /// Every class up to the largest code met, in the order of the codes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Class> {
+        self.classes.iter()
+    }
+
+    pub(super) fn get(&self, code: usize) -> Class {
+        self.classes.get(code).copied().unwrap_or_default()
+    }
+
+    /// The mean of a figure over the classes that are asked for.
+    pub(super) fn mean(
+        &self,
+        is_asked: impl Fn(&Class) -> bool,
+        figure: impl Fn(&Class) -> f64,
+    ) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for class in self.classes.iter().filter(|class| is_asked(class)) {
+            sum += figure(class);
+            count += 1.0;
+        }
+        (count > 0.0).then(|| sum / count)
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.classes.capacity() * size_of::<Class>()
+    }
+
+    /// Writes the classes up to the last that is known.
+    pub(super) fn save(&self, to: &mut Writer) {
+        let known = self.classes.iter().rposition(Class::is_known).map_or(0, |last| last + 1);
+        to.len(known);
+        for class in &self.classes[..known] {
+            to.u64(class.truths);
+            to.u64(class.answers);
+            to.f64(class.truth);
+            to.f64(class.answer);
+            to.f64(class.right);
+        }
+    }
+
+    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        let count = from.len(Class::BYTES)?;
+        if count as u64 > u64::from(self.classes_max) {
+            return Err(StateError::Unfit { what: "more classes than the label has" });
+        }
+        self.classes.clear();
+        for _ in 0..count {
+            self.classes.push(Class {
+                truths: read_count(from)?,
+                answers: read_count(from)?,
+                truth: read_bounded(from)?,
+                answer: read_bounded(from)?,
+                right: read_bounded(from)?,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A share that rounding, or a damaged state, may have pushed over the edge. `None` for 0 / 0.
+pub(super) fn share(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| (part / whole).clamp(0.0, 1.0))
+}

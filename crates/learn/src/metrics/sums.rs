@@ -1,0 +1,194 @@
+//! What metrics add up: sums that can be taken back, and means.
+
+use crate::{Outcome, Reader, StateError, Writer};
+
+/// The largest distance between an answer and the truth that is told apart: a larger one, or an
+/// answer that is no number, counts as this. Its square, at the largest weight, 2^64 times, is
+/// still a number.
+const DISTANCE_MAX: f64 = 1e100;
+
+/// The least and the greatest weight told apart; a weight beyond counts as the nearer one.
+const WEIGHTS: (f64, f64) = (1e-12, 1e12);
+
+/// No sum of bounded values can be larger, so a state that holds a larger one is damaged.
+const SUM_MAX: f64 = 1e250;
+
+/// The weight an outcome is counted with. `None`: it is not counted, neither when it is added nor
+/// when it is removed.
+pub(super) fn weight(outcome: &Outcome) -> Option<f64> {
+    let is_right = outcome.weight.is_finite() && outcome.weight > 0.0;
+    is_right.then(|| outcome.weight.clamp(WEIGHTS.0, WEIGHTS.1))
+}
+
+/// The value between the largest distance and its negative. What is no number is the largest.
+pub(super) fn bounded(value: f64) -> f64 {
+    if value.is_nan() { DISTANCE_MAX } else { value.clamp(-DISTANCE_MAX, DISTANCE_MAX) }
+}
+
+/// How far the answer lies above the truth.
+pub(super) fn distance(outcome: &Outcome) -> f64 {
+    bounded(outcome.answer - outcome.truth)
+}
+
+/// Reads a sum or weight, which is finite and not beyond what sums can reach.
+pub(super) fn read_bounded(from: &mut Reader<'_>) -> Result<f64, StateError> {
+    let value = from.f64()?;
+    if value.abs() <= SUM_MAX {
+        Ok(value)
+    } else {
+        Err(StateError::Unfit { what: "a metric's sum is no number, or beyond what sums reach" })
+    }
+}
+
+/// Reads a count, which is not beyond what counting can reach.
+pub(super) fn read_count(from: &mut Reader<'_>) -> Result<u64, StateError> {
+    let count = from.u64()?;
+    if count <= u64::MAX >> 1 {
+        Ok(count)
+    } else {
+        Err(StateError::Unfit { what: "a count beyond what counting reaches" })
+    }
+}
+
+/// A sum of about 106 bits, so that taking a value back leaves what was there before, to the last
+/// bit wherever the values span less than 2^50 or so. A plain sum that met 1e20 has forgotten all
+/// digits below 1e4, and does not get them back when the 1e20 goes.
+///
+/// Two-sum: D. E. Knuth, "The Art of Computer Programming" 2, 3rd edition, section 4.2.2, theorem B.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sum {
+    high: f64,
+    low: f64,
+}
+
+/// The sum of two numbers, and by how much it was rounded.
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let from_b = sum - a;
+    let from_a = sum - from_b;
+    (sum, (a - from_a) + (b - from_b))
+}
+
+impl Sum {
+    pub(super) fn add(&mut self, value: f64) {
+        let (high, rest) = two_sum(self.high, value);
+        (self.high, self.low) = two_sum(high, self.low + rest);
+    }
+
+    pub(super) fn total(&self) -> f64 {
+        self.high
+    }
+
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.f64(self.high);
+        to.f64(self.low);
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Sum, StateError> {
+        Ok(Sum { high: read_bounded(from)?, low: read_bounded(from)? })
+    }
+}
+
+/// A weighted mean that values can be taken back from. Without values it is exactly as it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Mean {
+    count: u64,
+    sum: Sum,
+    weight: Sum,
+}
+
+impl Mean {
+    /// Takes a value in: finite, at most the square of the largest distance.
+    pub(super) fn add(&mut self, value: f64, weight: f64) {
+        self.count += 1;
+        self.sum.add(weight * value);
+        self.weight.add(weight);
+    }
+
+    /// Takes a value out that was added.
+    pub(super) fn remove(&mut self, value: f64, weight: f64) {
+        if self.count <= 1 {
+            *self = Mean::default();
+            return;
+        }
+        self.count -= 1;
+        self.sum.add(-(weight * value));
+        self.weight.add(-weight);
+    }
+
+    /// The mean, if there is anything to take it of.
+    pub(super) fn value(&self) -> Option<f64> {
+        let (sum, weight) = (self.sum.total(), self.weight.total());
+        (weight > 0.0).then(|| sum / weight).filter(|mean| mean.is_finite())
+    }
+
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.u64(self.count);
+        self.sum.save(to);
+        self.weight.save(to);
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Mean, StateError> {
+        let (count, sum, weight) = (read_count(from)?, Sum::read(from)?, Sum::read(from)?);
+        let mean = Mean { count, sum, weight };
+        if count == 0 && mean != Mean::default() {
+            return Err(StateError::Unfit { what: "a mean of nothing that is not empty" });
+        }
+        Ok(mean)
+    }
+}
+
+/// An outcome of a class, for tests: the first record, and sure of its answer.
+#[cfg(test)]
+pub(super) fn class_outcome(answer: u32, truth: u32, weight: f64) -> Outcome {
+    Outcome {
+        answer: f64::from(answer),
+        truth: f64::from(truth),
+        truth_before: f64::NAN,
+        probability: f64::from(u8::from(answer == truth)),
+        second: f64::from(u8::from(answer == 1)),
+        weight,
+    }
+}
+
+/// An outcome of a number, for tests: the first record.
+#[cfg(test)]
+pub(super) fn number_outcome(answer: f64, truth: f64, weight: f64) -> Outcome {
+    let truth_before = f64::NAN;
+    Outcome { answer, truth, truth_before, probability: 0.0, second: 0.0, weight }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_huge_value_hid_comes_back_when_it_goes() {
+        let mut sum = Sum::default();
+        for value in [5.0, 1e20, 0.1, -1e20] {
+            sum.add(value);
+        }
+        assert_eq!(sum.total(), 5.1);
+    }
+
+    #[test]
+    fn a_mean_weighs_its_values() {
+        let mut mean = Mean::default();
+        assert_eq!(mean.value(), None);
+        mean.add(2.0, 3.0);
+        mean.add(6.0, 1.0);
+        assert_eq!(mean.value(), Some(3.0));
+        mean.remove(2.0, 3.0);
+        assert_eq!(mean.value(), Some(6.0));
+        mean.remove(6.0, 1.0);
+        assert_eq!(mean, Mean::default());
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_the_largest_distance() {
+        let outcome = |answer, truth| number_outcome(answer, truth, 1.0);
+        assert_eq!(distance(&outcome(3.0, 1.0)), 2.0);
+        assert_eq!(distance(&outcome(-1e308, 1e308)), -1e100);
+        assert_eq!(distance(&outcome(f64::NAN, 1.0)), 1e100);
+    }
+}
