@@ -1,7 +1,7 @@
 //! How many records a second each decoder reads on one core: rows of 21 short decimals.
 //!
 //! `cargo run --release -p alluvium-flow --example decode_speed`
-#![expect(clippy::print_stdout, reason = "a measurement is printed")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures and prints")]
 
 use std::time::Instant;
 
