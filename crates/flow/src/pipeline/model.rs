@@ -7,7 +7,7 @@ use alluvium_learn::{
     Row, Shape, Slot, State, Task, Time,
     judge::Judge,
     learners::LearnerConfig,
-    surround::{class_weight::ClassWeight, reset_on::ResetOn},
+    surround::{ClassWeight, ResetOn},
 };
 
 use super::{Mistake, dictionary::Dictionary, plan::Planner};
@@ -144,30 +144,25 @@ impl Planner<'_> {
         model: &ModelSpec,
         shape: &Shape,
     ) -> Option<Box<dyn Learner>> {
-        let built = model.learner.build(shape);
-        let mut learner = match built {
-            Ok(learner) => learner,
-            Err(error) => {
-                let path = format!("model.{name}.learner.{}", model.learner.name());
-                let mistake = self.config_mistake(&path, &error);
-                self.mistakes.push(mistake);
-                return None;
-            }
-        };
+        let path = format!("model.{name}.learner.{}", model.learner.name());
+        let mut learner = self.built(&path, model.learner.build(shape))?;
         if let Some(weights) = self.class_weights(name, model) {
-            learner = Box::new(ClassWeight::new(weights, learner));
+            let path = format!("model.{name}.class_weight");
+            let surrounded = ClassWeight::new(learner, weights);
+            learner = Box::new(self.built(&path, surrounded)?);
         }
         if let Some(detector) = &model.reset_on {
             let path = format!("model.{name}.reset_on.{}", detector.name());
-            match detector.build(shape) {
-                Ok(detector) => learner = Box::new(ResetOn::new(detector, learner)),
-                Err(error) => {
-                    let mistake = self.config_mistake(&path, &error);
-                    self.mistakes.push(mistake);
-                }
-            }
+            let detector = self.built(&path, detector.build(shape))?;
+            let surrounded = ResetOn::new(learner, detector);
+            learner = Box::new(self.built(&path, surrounded)?);
         }
         Some(learner)
+    }
+
+    /// What was built; a mistake at that place if it was not.
+    fn built<T>(&mut self, path: &str, built: Result<T, ConfigError>) -> Option<T> {
+        built.map_err(|error| self.mistakes.push(self.config_mistake(path, &error))).ok()
     }
 
     fn class_weights(&mut self, name: &str, model: &ModelSpec) -> Option<Vec<f64>> {
