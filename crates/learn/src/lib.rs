@@ -7,6 +7,7 @@
 //! - [`steps`]: the [`FeatureStep`]s.
 //! - [`metrics`]: the [`Metric`]s.
 //! - [`detectors`]: the [`Detector`]s.
+//! - [`judge`]: metrics over everything and over a sliding window.
 #![warn(missing_docs)]
 
 mod codec;
@@ -20,6 +21,7 @@ mod traits;
 mod units;
 
 pub mod detectors;
+pub mod judge;
 pub mod learners;
 pub mod metrics;
 pub mod steps;
