@@ -215,6 +215,8 @@ pub struct Progress {
     pub term: Option<u64>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// Whether everything delivered so far is learned and released.
+    pub is_level: bool,
 }
 
 impl<L: Log> Keeper<L> {
@@ -308,6 +310,10 @@ impl<L: Log> Keeper<L> {
             lag: office.lanes.iter().map(lag).sum(),
             term: Some(office.term),
             waiting: self.waiting.clone(),
+            is_level: matches!(self.phase, Phase::Live)
+                && office.pending.is_empty()
+                && office.in_flight.is_none()
+                && office.lanes.iter().all(|lane| lane.learned.position >= lane.delivered),
         }
     }
 
