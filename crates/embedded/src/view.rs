@@ -401,6 +401,14 @@ mod tests {
         }
     }
 
+    /// What was written with an earlier version must still be read: another digest needs another
+    /// format number.
+    #[test]
+    fn the_layout_is_the_one_of_format_1() {
+        let both = [stored(&records(1, 50, false), false), stored(&records(2, 50, true), true)];
+        assert_eq!(blake3::hash(&both.concat()).to_hex()[..16], *"06c1d4acabd9bd1f");
+    }
+
     #[test]
     fn a_changed_byte_is_found_anywhere() {
         let bytes = stored(&records(3, 20, true), true);
