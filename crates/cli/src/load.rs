@@ -9,7 +9,7 @@ use std::io::Read;
 use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Batch, Headers,
-    decode::lines::{Framing, Lines},
+    decode::{Framing, Lines},
     spec::{Format, Input},
 };
 use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Polled, Route, Settled, Span};

@@ -176,9 +176,8 @@ impl Pipeline {
 
     fn metrics_of(&self, index: usize) -> Value {
         let judge = &self.models[index].judged.judge;
-        let names = judge.names().enumerate();
         let shown: Map<String, Value> =
-            names.map(|(i, name)| (name.to_string(), json!(judge.whole(i)))).collect();
+            (0..judge.len()).map(|i| (judge.name(i).to_string(), json!(judge.whole(i)))).collect();
         Value::Object(shown)
     }
 
