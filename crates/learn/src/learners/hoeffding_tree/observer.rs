@@ -43,11 +43,13 @@ pub(super) struct Slots {
     nominals: Box<[(u32, u32)]>,
     /// The log likelihood of any codes under a class of which nothing was seen.
     log_uniform: f64,
+    /// Whether likelihoods are asked for at all.
+    likelihoods: bool,
 }
 
 impl Slots {
-    /// The slots of a shape.
-    pub(super) fn new(shape: &Shape) -> Slots {
+    /// The slots of a shape, and whether likelihoods will be asked for.
+    pub(super) fn new(shape: &Shape, likelihoods: bool) -> Slots {
         let (mut kinds, mut numbers, mut nominals) = (Vec::new(), Vec::new(), Vec::new());
         let mut uniform = Product::default();
         for (slot, described) in (0u32..).zip(&shape.dense) {
@@ -69,6 +71,7 @@ impl Slots {
             numbers: numbers.into(),
             nominals: nominals.into(),
             log_uniform: -uniform.ln(),
+            likelihoods,
         }
     }
 
@@ -249,6 +252,9 @@ impl Block {
 
     /// Makes what is derived: after every change, and after the state was read.
     fn refresh(&mut self, slots: &Slots) {
+        if !slots.likelihoods {
+            return;
+        }
         let count = slots.numbers.len();
         let more = self.weight - 1.0;
         self.half = 0.0;
