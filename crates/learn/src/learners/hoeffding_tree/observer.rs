@@ -15,8 +15,10 @@ const LOG_FALL_MAX: f64 = 1e300;
 /// Half the logarithm of 2π.
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_7;
 
-/// Bytes an observed class is counted with, beside what its slots take. The counted sizes are those
-/// of a 64-bit machine, on every machine, so that memory decides alike everywhere.
+/// Bytes that observing is counted with before a class was seen. The counted sizes are those of a
+/// 64-bit machine, on every machine, so that memory decides alike everywhere.
+const OBSERVERS_BYTES: u64 = 32;
+/// Bytes of an observed class, beside what its slots take.
 const BLOCK_BYTES: u64 = 72;
 /// Bytes of one number of one class: five values.
 const NUMBER_BYTES: u64 = 40;
@@ -406,7 +408,7 @@ impl Observers {
 
     /// The bytes it is counted with.
     pub(super) fn counted_bytes(&self, slots: &Slots) -> u64 {
-        size_of_header() + self.blocks.len() as u64 * slots.class_bytes() + self.codes * COUNT_BYTES
+        OBSERVERS_BYTES + self.blocks.len() as u64 * slots.class_bytes() + self.codes * COUNT_BYTES
     }
 
     /// Heap bytes, itself included, as it lies in a box.
@@ -445,11 +447,6 @@ impl Observers {
     }
 }
 
-/// Bytes of an [`Observers`] on a 64-bit machine.
-const fn size_of_header() -> u64 {
-    32
-}
-
 /// Makes room for one more, and for an eighth, so that a list wastes little and grows seldom.
 pub(super) fn reserve_tight<T>(list: &mut Vec<T>) {
     if list.len() == list.capacity() {
@@ -473,10 +470,10 @@ pub(super) fn read_finite(from: &mut Reader<'_>) -> Result<f64, StateError> {
     }
 }
 
-/// A finite number, 0 or more.
+/// A number from 0 to so much that no sum of many overflows.
 pub(super) fn read_weight(from: &mut Reader<'_>) -> Result<f64, StateError> {
     match read_finite(from)? {
-        value if value >= 0.0 => Ok(value),
-        _ => Err(StateError::Unfit { what: "a weight below 0" }),
+        value if (0.0..=1e100).contains(&value) => Ok(value),
+        _ => Err(StateError::Unfit { what: "a weight out of range" }),
     }
 }
