@@ -3,9 +3,41 @@
 //! A verdict depends on the record's bytes and the plan alone, never on its neighbours, on which
 //! thread decodes it, or on which fields a model uses.
 
+mod check;
+mod csv;
+mod json;
+mod lines;
+mod number;
+mod place;
+mod refusal;
+mod time;
+
 use alluvium_learn::Time;
 
 use crate::Batch;
+
+pub use lines::{Framing, Lines};
+pub use time::{TIME_MAX, TIME_MIN};
+
+/// The most bytes a record's value may have: 1 MiB. Larger ones are refused as
+/// [`Reason::TooLarge`], whatever the plan says.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// Makes the decoder of an input.
+///
+/// # Panics
+/// When [`Plan::check`] finds a mistake in the plan: check a plan that comes from a person first.
+pub fn build(plan: &Plan) -> Box<dyn Decoder> {
+    if let Err(mistake) = plan.check() {
+        panic!("the plan was to be checked before: {mistake}");
+    }
+    match &plan.format {
+        Format::Csv { columns, delimiter } => {
+            Box::new(csv::CsvDecoder::new(plan, columns, *delimiter))
+        }
+        Format::Json => Box::new(json::JsonDecoder::new(plan)),
+    }
+}
 
 /// How an input's records are read: made once, when the pipeline is built.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +100,8 @@ pub struct Field {
     pub path: Path,
     /// What it is.
     pub kind: Kind,
-    /// Whether a missing or bad value is a gap (NaN, or no text) instead of a refusal.
+    /// Whether a missing or bad value is a gap (NaN, or no text) instead of a refusal. An identity
+    /// has no gap: it is refused in any case.
     pub gaps: bool,
 }
 
@@ -138,13 +171,13 @@ pub enum TimeUnit {
 pub enum Reason {
     /// The value is not there: a tombstone, or empty.
     Empty,
-    /// The value is larger than a record may be.
+    /// The value is larger than [`RECORD_BYTES_MAX`]; or, of a field, a text than its `bytes_max`.
     TooLarge,
-    /// Not UTF-8.
+    /// Not UTF-8: the value, anywhere in it; or, of a field, the key or header it is read from.
     NotUtf8,
     /// Not in the format: a quote that never ends, JSON that does not parse.
     Malformed,
-    /// JSON nested deeper than 64, more than 10,000 keys or 100,000 elements.
+    /// JSON nested deeper than 64, more than 10,000 keys or 100,000 elements in all.
     TooComplex,
     /// A key stands twice in one JSON object.
     DuplicateKey,
@@ -154,7 +187,7 @@ pub enum Reason {
     Missing,
     /// A field is not of its kind.
     WrongKind,
-    /// A number is not finite, or beyond what a double holds.
+    /// A number is not finite (`nan`, `inf`), or beyond what a double holds.
     NotFinite,
     /// A number is outside its bounds.
     OutOfRange,
