@@ -1,6 +1,6 @@
 //! What linear and logistic regression share: weights, their scales, and the optimizers.
 //!
-//! - Cost: time O(dense slots + hashed features of the example); memory 8 to 64 bytes a dense slot
+//! - Cost: time O(dense slots + hashed features of the example); memory 16 to 72 bytes a dense slot
 //!   and 16 bytes a hashed slot, taken once, at the start.
 //! - Dense slots lie in arrays side by side, so that a row is a few vector instructions; all of a
 //!   hashed slot lies in one cache line.
@@ -46,8 +46,8 @@ pub(super) struct Linear {
     weights: Weights,
     /// None: the numbers are taken as they are.
     scale: Option<Scale>,
-    /// The newest example learned, scaled: kept for its room alone, no part of the state.
-    u: Numbers,
+    /// Room for a row whose length is not of whole quads; no part of the state.
+    row: Numbers,
 }
 
 impl Linear {
@@ -69,7 +69,7 @@ impl Linear {
             energy: 0.0,
             weights: Weights::new(config, shape),
             scale: config.normalized.then(|| Scale::new(shape.dense.len())),
-            u: Numbers::zeros(shape.dense.len()),
+            row: Numbers::zeros(shape.dense.len()),
         })
     }
 
@@ -97,24 +97,26 @@ impl Linear {
     #[inline]
     pub(super) fn learn<L: Loss>(&mut self, x: &Features<'_>, truth: f64, weight: f64) {
         self.learned += 1;
-        self.u.fill(x.dense, SIZE_MAX);
-        if let Some(scale) = &mut self.scale {
-            scale.observe(&mut self.u, self.learned);
-        }
-        let u = self.u.padded();
+        let normalized = self.scale.is_some();
+        let row = self.row.whole(x.dense);
+        let u = match &mut self.scale {
+            Some(scale) => scale.observe(row, self.learned),
+            None => row,
+        };
         let (beside, size_beside) = self.weights.observe(x.sparse);
-        let answer = finite(math::dot(u, self.weights.dense().padded()) + beside);
+        let answer = finite(math::dot(u.as_flattened(), self.weights.dense().padded()) + beside);
         let gradient = L::gradient(answer, truth);
-        let pace = if self.scale.is_some() {
-            let squared = (math::dot(u, u) + size_beside).max(1.0 / SIZE_MAX);
+        let pace = if normalized {
+            let squared =
+                (math::dot(u.as_flattened(), u.as_flattened()) + size_beside).max(1.0 / SIZE_MAX);
             self.energy += squared;
             let share = self.learned as f64 / self.energy;
-            Pace::Normalized { share, most: 1.0 / squared, curvature: L::CURVATURE_MAX }
+            Pace::Normalized { share, most: 1.0 / squared, stretch: 1.0 / L::CURVATURE_MAX }
         } else {
             Pace::Textbook
         };
         let weight = weight.min(SIZE_MAX);
-        let example = Example { u: self.u.quads(), sparse: x.sparse, gradient, weight };
+        let example = Example { u, sparse: x.sparse, gradient, weight };
         self.weights.learn(example, pace);
     }
 
@@ -145,7 +147,7 @@ impl Linear {
     /// The memory on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         let scale = self.scale.as_ref().map_or(0, Scale::heap_bytes);
-        self.weights.heap_bytes() + scale + self.u.heap_bytes()
+        self.weights.heap_bytes() + scale + self.row.heap_bytes()
     }
 }
 

@@ -7,6 +7,10 @@ use crate::{Reader, Writer};
 pub(super) const SIDE: usize = 4;
 
 /// Numbers of four slots.
+///
+/// Loops over quads assert that what they read is finite. That is an invariant, and more: a loop that
+/// may end early is not turned by the compiler into one that gathers the first numbers of two quads
+/// into a vector, then the second ones, which takes longer than a vector of neighbours by half.
 pub(super) type Quad = [f64; SIDE];
 
 /// One number a slot, in whole quads, so that a loop over them needs no rest. Invariant: what lies
@@ -51,18 +55,24 @@ impl Numbers {
         &mut self.quads
     }
 
-    /// Takes over numbers, bounded. A slot without a number is 0.
+    /// Takes over numbers. A slot without a number is 0.
     #[inline]
-    pub(super) fn fill(&mut self, values: &[f64], most: f64) {
-        let values = &values[..values.len().min(self.count)];
-        let (whole, rest) = values.as_chunks::<SIDE>();
-        for (quad, values) in self.quads.iter_mut().zip(whole) {
-            *quad = values.map(|value| bound(value, most));
-        }
-        let left = self.quads.as_flattened_mut().iter_mut().skip(whole.len() * SIDE);
-        let rest = rest.iter().copied().chain(std::iter::repeat(0.0));
-        for (number, value) in left.zip(rest) {
-            *number = bound(value, most);
+    pub(super) fn fill(&mut self, values: &[f64]) {
+        let given = values.len().min(self.count);
+        let (there, missing) = self.quads.as_flattened_mut().split_at_mut(given);
+        there.copy_from_slice(&values[..given]);
+        missing.fill(0.0);
+    }
+
+    /// Numbers in whole quads: as they are where they have no rest, copied into these where they do.
+    #[inline]
+    pub(super) fn whole<'a>(&'a mut self, values: &'a [f64]) -> &'a [Quad] {
+        match values.as_chunks::<SIDE>() {
+            (quads, []) if quads.len() == self.quads.len() => quads,
+            _ => {
+                self.fill(values);
+                &self.quads
+            }
         }
     }
 
@@ -95,12 +105,14 @@ mod tests {
     #[test]
     fn what_is_not_there_is_0() {
         let mut numbers = Numbers::zeros(6);
-        numbers.fill(&[1.0, -9.0, 9.0, 4.0, 5.0, 6.0], 8.0);
-        assert_eq!(numbers.all(), [1.0, -8.0, 8.0, 4.0, 5.0, 6.0]);
-        assert_eq!(numbers.padded(), [1.0, -8.0, 8.0, 4.0, 5.0, 6.0, 0.0, 0.0]);
-        numbers.fill(&[3.0; 9], 8.0);
+        numbers.fill(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(numbers.all(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(numbers.padded(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0, 0.0]);
+        numbers.fill(&[3.0; 9]);
         assert_eq!(numbers.padded(), [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 0.0, 0.0]);
-        numbers.fill(&[7.0], 8.0);
+        numbers.fill(&[7.0]);
         assert_eq!(numbers.padded(), [7.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(numbers.whole(&[1.0; 8]), [[1.0; 4]; 2]);
+        assert_eq!(numbers.whole(&[1.0; 5]), [[1.0; 4], [1.0, 0.0, 0.0, 0.0]]);
     }
 }

@@ -7,7 +7,10 @@
 
 use std::array::from_fn;
 
-use super::numbers::{Numbers, Quad};
+use super::{
+    SIZE_MAX,
+    numbers::{Numbers, Quad, bound},
+};
 
 /// One weight with what its optimizer remembers of its past.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,7 +65,7 @@ impl SgdRule {
     #[inline(always)]
     fn pushed(&self, old: f64, u: f64, gradient: f64) -> f64 {
         // In this order only one product waits for the gradient.
-        old * self.keep - (self.step * u) * gradient
+        old * self.keep - (self.step * bound(u, SIZE_MAX)) * gradient
     }
 }
 
@@ -75,6 +78,7 @@ impl Rule for SgdRule {
     #[inline]
     fn step_all(&self, cells: &mut Cells, u: &[Quad], gradient: f64) {
         for (weight, u) in cells.weight.quads_mut().iter_mut().zip(u) {
+            assert!(weight[0].is_finite(), "a weight is finite");
             let new: Quad = from_fn(|slot| self.pushed(weight[slot], u[slot], gradient));
             *weight = if self.cut > 0.0 { new.map(|new| shrink(new, self.cut)) } else { new };
         }
@@ -99,7 +103,7 @@ pub(super) struct AdaGradRule {
 impl AdaGradRule {
     #[inline(always)]
     fn next(&self, old: f64, past: f64, u: f64, gradient: f64) -> (f64, f64) {
-        let slope = gradient * u;
+        let slope = gradient * bound(u, SIZE_MAX);
         let sum = past + slope * slope;
         let step = self.step / (sum + ADAGRAD_FLOOR).sqrt();
         let kept = 1.0 - step * self.l2;
@@ -119,6 +123,7 @@ impl Rule for AdaGradRule {
     fn step_all(&self, cells: &mut Cells, u: &[Quad], gradient: f64) {
         let known = cells.weight.quads_mut().iter_mut().zip(cells.past.quads_mut());
         for ((weight, past), u) in known.zip(u) {
+            assert!(weight[0].is_finite(), "a weight is finite");
             let next: [(f64, f64); 4] =
                 from_fn(|slot| self.next(weight[slot], past[slot], u[slot], gradient));
             *weight = next.map(|next| next.0);
@@ -147,7 +152,7 @@ pub(super) struct FtrlRule {
 impl FtrlRule {
     #[inline(always)]
     fn next(&self, cell: Cell, u: f64, gradient: f64) -> Cell {
-        let slope = gradient * u;
+        let slope = gradient * bound(u, SIZE_MAX);
         let past = (cell.past * cell.past + slope * slope).sqrt();
         let sigma = (past - cell.past) * self.alpha_inverse;
         let lead = cell.lead + (slope - sigma * cell.weight);
@@ -171,6 +176,7 @@ impl Rule for FtrlRule {
     fn step_all(&self, cells: &mut Cells, u: &[Quad], gradient: f64) {
         let known = cells.weight.quads_mut().iter_mut().zip(cells.past.quads_mut());
         for (((weight, past), lead), u) in known.zip(cells.lead.quads_mut()).zip(u) {
+            assert!(weight[0].is_finite(), "a weight is finite");
             let next: [Cell; 4] = from_fn(|slot| {
                 let cell = Cell { weight: weight[slot], past: past[slot], lead: lead[slot] };
                 self.next(cell, u[slot], gradient)
@@ -230,10 +236,10 @@ mod tests {
     fn a_row_moves_as_each_of_its_weights() {
         let row = |value| {
             let mut numbers = Numbers::zeros(5);
-            numbers.fill(&[value; 5], 10.0);
+            numbers.fill(&[value; 5]);
             numbers
         };
-        let u = [[1.0, -2.0, 0.0, 0.25], [1e40, 0.0, 0.0, 0.0]];
+        let u = [[1.0, -2.0, 0.0, 0.25], [1e300, 0.0, 0.0, 0.0]];
         let check = |rule: &dyn Fn(&mut Cells), step: &dyn Fn(Cell, f64) -> Cell| {
             let mut cells = Cells { weight: row(0.5), past: row(2.0), lead: row(-1.0) };
             rule(&mut cells);

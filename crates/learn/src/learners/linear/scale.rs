@@ -8,7 +8,10 @@
 
 use std::array::from_fn;
 
-use super::numbers::{Numbers, bound};
+use super::{
+    SIZE_MAX,
+    numbers::{Numbers, Quad, bound},
+};
 use crate::{Reader, StateError, Writer, math};
 
 /// How many deviations a feature may be from its mean: beyond, it counts as so many. Bounds what one
@@ -22,7 +25,7 @@ const REFRESH_ALWAYS: u64 = 256;
 /// scale of thousands of values hardly moves in sixteen.
 const REFRESH_EVERY: u64 = 16;
 
-/// What is known of each slot's scale. Invariant: all four have one length, and hold finite numbers.
+/// What is known of each slot's scale. Invariant: all five have one length, and hold finite numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
     mean: Numbers,
@@ -32,6 +35,8 @@ pub(super) struct Scale {
     shift: Numbers,
     /// 1 / the deviation at the last refresh; 0 while the deviation is 0.
     factor: Numbers,
+    /// The newest example learned, scaled: kept for its room alone, no part of the state.
+    scaled: Numbers,
 }
 
 #[inline(always)]
@@ -42,7 +47,7 @@ fn scaled(value: f64, shift: f64, factor: f64) -> f64 {
 impl Scale {
     pub(super) fn new(slots: usize) -> Scale {
         let zeros = || Numbers::zeros(slots);
-        Scale { mean: zeros(), squares: zeros(), shift: zeros(), factor: zeros() }
+        Scale { mean: zeros(), squares: zeros(), shift: zeros(), factor: zeros(), scaled: zeros() }
     }
 
     /// One slot, scaled.
@@ -59,30 +64,37 @@ impl Scale {
         )
     }
 
-    /// Takes an example in, as the `count`th, and scales it in place.
+    /// Takes an example in, as the `count`th, and scales it.
     #[inline]
-    pub(super) fn observe(&mut self, u: &mut Numbers, count: u64) {
+    pub(super) fn observe(&mut self, row: &[Quad], count: u64) -> &[Quad] {
         let share = 1.0 / count as f64;
         let known = self.mean.quads_mut().iter_mut().zip(self.squares.quads_mut());
-        for (x, (mean, squares)) in u.quads().iter().zip(known) {
-            let delta: [f64; 4] = from_fn(|slot| x[slot] - mean[slot]);
-            *mean = from_fn(|slot| mean[slot] + delta[slot] * share);
-            *squares = from_fn(|slot| squares[slot] + delta[slot] * (x[slot] - mean[slot]));
+        for (x, (mean, squares)) in row.iter().zip(known) {
+            assert!(x[0].is_finite(), "a feature is finite");
+            let x = x.map(|x| bound(x, SIZE_MAX));
+            let delta: Quad = from_fn(|slot| x[slot] - mean[slot]);
+            let moved: Quad = from_fn(|slot| mean[slot] + delta[slot] * share);
+            *squares = from_fn(|slot| squares[slot] + delta[slot] * (x[slot] - moved[slot]));
+            *mean = moved;
         }
         if count <= REFRESH_ALWAYS || count.is_multiple_of(REFRESH_EVERY) {
             self.refresh(count);
         }
         let view = self.shift.quads().iter().zip(self.factor.quads());
-        for (x, (shift, factor)) in u.quads_mut().iter_mut().zip(view) {
-            *x = from_fn(|slot| scaled(x[slot], shift[slot], factor[slot]));
+        for ((scaled_x, x), (shift, factor)) in
+            self.scaled.quads_mut().iter_mut().zip(row).zip(view)
+        {
+            assert!(shift[0].is_finite(), "a shift is finite");
+            *scaled_x = from_fn(|slot| scaled(x[slot], shift[slot], factor[slot]));
         }
+        self.scaled.quads()
     }
 
     fn refresh(&mut self, count: u64) {
         let count = count as f64;
         self.shift.quads_mut().copy_from_slice(self.mean.quads());
         for (factor, squares) in self.factor.quads_mut().iter_mut().zip(self.squares.quads()) {
-            let inverse = squares.map(|squares| 1.0 / (squares / count).sqrt());
+            let inverse = squares.map(|squares| (count / squares).sqrt());
             *factor = inverse.map(|inverse| if inverse.is_finite() { inverse } else { 0.0 });
         }
     }
@@ -102,6 +114,6 @@ impl Scale {
 
     /// The memory on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        4 * self.mean.heap_bytes()
+        5 * self.mean.heap_bytes()
     }
 }

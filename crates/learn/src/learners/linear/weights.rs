@@ -55,8 +55,8 @@ pub(super) enum Pace {
         share: f64,
         /// 1 / the squared size of this example.
         most: f64,
-        /// The loss's greatest curvature.
-        curvature: f64,
+        /// 1 / the loss's greatest curvature.
+        stretch: f64,
     },
 }
 
@@ -115,8 +115,8 @@ impl Weights {
                 let (step, gradient, pulled) = match pace {
                     Pace::Textbook => (step, weighted, step * weight),
                     // Never beyond the truth, however large the example or its weight.
-                    Pace::Normalized { share, most, curvature } => {
-                        let step = (step * share * weight).min(most) / curvature;
+                    Pace::Normalized { share, most, stretch } => {
+                        let step = (step * share * weight).min(most) * stretch;
                         (step, gradient, step)
                     }
                 };
