@@ -22,7 +22,7 @@ use crate::{
 /// The largest record: key, value and headers, in bytes.
 const RECORD_BYTES_MAX: u64 = 64 << 20;
 /// When so many bytes wait for the commit under way, a poll waits for it too.
-const WAITING_BYTES_MAX: usize = 64 << 20;
+const WAITING_BYTES_MAX: usize = 16 << 20;
 /// Empty blocks that are kept for the next records.
 const SPARE_BLOCKS_MAX: usize = 128;
 /// A larger empty block is not kept.
@@ -210,7 +210,7 @@ impl Appender for Session {
     }
 
     /// One entry for each route and commit, with the last ticket. Waits for the commit under way
-    /// when 64 MiB wait behind it: a caller that polls often enough is slowed down, and memory is
+    /// when 16 MiB wait behind it: a caller that polls often enough is slowed down, and memory is
     /// bounded.
     fn poll(&mut self, settled: &mut Vec<Settled>) -> Result<(), LogError> {
         let wait = self.waiting_bytes > WAITING_BYTES_MAX && self.ended.is_none();

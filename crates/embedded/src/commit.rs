@@ -20,6 +20,8 @@ use crate::{
 /// A block up to this size is always rewritten with the next one: the page it lies in is written
 /// anyway.
 const CARRY_BYTES: usize = 2000;
+/// After so many commits the room is freed that readers hold whose process has died.
+const COMMITS_A_LOOK: u64 = 256;
 /// The most blocks that are carried at once.
 const CARRY_BLOCKS_MAX: usize = 16;
 
@@ -45,18 +47,23 @@ pub(crate) struct Committer {
     pub(crate) scratch: Scratch,
     pub(crate) batch: Batch,
     pub(crate) block: Block,
+    commits: u64,
 }
 
 impl Committer {
     pub(crate) fn new(store: Arc<Store>) -> Committer {
         let (scratch, batch, block) = (Scratch::default(), Batch::new(), Block::default());
-        Committer { store, scratch, batch, block }
+        Committer { store, scratch, batch, block, commits: 0 }
     }
 
     /// Commits a load: all of it, on the disk when this returns, or nothing.
     pub(crate) fn commit(&mut self, load: &mut Load) -> Result<(), LogError> {
         let store = self.store.clone();
         let doing = |error| failed("appending", error);
+        self.commits += 1;
+        if self.commits.is_multiple_of(COMMITS_A_LOOK) {
+            store.clear_stale_readers()?;
+        }
         let mut txn = store.write()?;
         for lane in &mut load.lanes {
             self.append(&mut txn, lane)?;

@@ -264,3 +264,142 @@ impl Committer {
         Ok(head.filter(joins).map(|head| head.base))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use alluvium_flow::{Batch, Headers};
+    use alluvium_learn::math::random_bits;
+    use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Polled, Span};
+
+    use super::*;
+    use crate::{Embedded, append::Session, store::between};
+
+    const PLACE: Place = Place { topic: 0, partition: 0 };
+
+    fn append(log: &Embedded, records: &[(u64, Option<Vec<u8>>)]) {
+        let mut session = Session::new(log.store.clone()).unwrap();
+        let route = session.route("topic", 0).unwrap();
+        for (key, value) in records {
+            let (key, value) = (key.to_le_bytes(), value.as_deref());
+            let headers = Headers::default();
+            session.submit(route, Outgoing { time: 0, key: Some(&key), value, headers });
+        }
+        let mut settled = Vec::new();
+        while settled.is_empty() {
+            session.poll(&mut settled).unwrap();
+            std::thread::yield_now();
+        }
+    }
+
+    fn read(log: &mut Embedded) -> (Batch, u64) {
+        let span = Span { topic: "topic".into(), partition: 0, from: 0, to: None };
+        let mut reader = log.reader(&[span]).unwrap();
+        let (mut all, mut batch, mut next) = (Batch::new(), Batch::new(), 0);
+        while reader.poll(&mut batch).unwrap() == Polled::Records {
+            for record in batch.iter() {
+                all.push(record.offset, 0, record.key, record.value, record.headers);
+            }
+            next = batch.next;
+        }
+        (all, next)
+    }
+
+    /// The index and the counts are exactly what a look at all records gives.
+    fn check_books(log: &mut Embedded) {
+        let (all, _) = read(log);
+        let mut newest: BTreeMap<Vec<u8>, Newest> = BTreeMap::new();
+        let bytes = |key: &[u8], value: Option<&[u8]>| {
+            key.len() + value.map_or(0, <[u8]>::len) + RECORD_BYTES
+        };
+        for record in all.iter() {
+            let key = record.key.unwrap();
+            let older = newest.get(key).map_or(0, |old| old.older + 1);
+            newest.insert(
+                key.to_vec(),
+                Newest {
+                    offset: record.offset,
+                    older,
+                    bytes: bytes(key, record.value) as u32,
+                    tombstone: record.value.is_none(),
+                },
+            );
+        }
+        let store = log.store.clone();
+        let txn = store.read().unwrap();
+        assert_eq!(store.newest.len(&txn).unwrap(), newest.len() as u64);
+        let mut garbage: BTreeMap<u64, u64> = BTreeMap::new();
+        for record in all.iter() {
+            let key = record.key.unwrap();
+            let stored = store.newest.get(&txn, &digest_key(PLACE, key)).unwrap();
+            assert_eq!(stored.and_then(Newest::from_bytes), Some(newest[key]));
+            if newest[key].offset > record.offset || newest[key].is_garbage() {
+                let base = store.block_with(&txn, PLACE, record.offset).unwrap().unwrap();
+                *garbage.entry(base).or_default() += bytes(key, record.value) as u64;
+            }
+        }
+        let all_keys = [PLACE.block(0), PLACE.block(u64::MAX)];
+        let range = between(&all_keys[0], &all_keys[1]);
+        for entry in store.garbage.range(&txn, &range).unwrap() {
+            let (key, counted) = entry.unwrap();
+            let counted = u64::from_le_bytes(counted.try_into().unwrap());
+            assert_eq!(garbage.remove(&PLACE.base_of(key).unwrap()), Some(counted));
+        }
+        assert_eq!(garbage, BTreeMap::new(), "garbage that nobody counted");
+        assert!(store.due.is_empty(&txn).unwrap(), "what was due has been rewritten");
+    }
+
+    /// Against a plain map, with records of all sizes, tombstones, and appends of all sizes.
+    #[test]
+    fn the_newest_stay_and_the_books_are_right() {
+        for seed in 0..6 {
+            let directory = tempfile::tempdir().unwrap();
+            let mut log = Embedded::open(directory.path()).unwrap();
+            log.create("topic", 1, Policy::Compact).unwrap();
+            let mut draws = 0;
+            let mut draw = |below: u64| {
+                draws += 1;
+                random_bits(seed, draws) % below
+            };
+            let (mut model, mut next) = (BTreeMap::new(), 0);
+            for _ in 0..80 {
+                let mut records = Vec::new();
+                for _ in 0..1 + draw(4) * draw(40) {
+                    let key = draw([10, 100, 1000][seed as usize % 3]);
+                    let size = 1 + draw(20) * draw(20) * draw(20) + draw(200) / 199 * 150_000;
+                    let value = (draw(3) > 0).then(|| vec![draw(256) as u8; size as usize]);
+                    model.insert(key.to_le_bytes().to_vec(), value.clone());
+                    records.push((key, value));
+                }
+                next += records.len() as u64;
+                append(&log, &records);
+            }
+            check_books(&mut log);
+            let (all, end) = read(&mut log);
+            assert_eq!(end, next, "the gap at the end is passed over, seed {seed}");
+            let mut found = BTreeMap::new();
+            for record in all.iter() {
+                found.insert(record.key.unwrap().to_vec(), record.value.map(<[u8]>::to_vec));
+            }
+            model.retain(|_, value| value.is_some());
+            found.retain(|_, value| value.is_some());
+            assert!(found == model, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn tombstones_go_once_all_they_bury_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = Embedded::open(directory.path()).unwrap();
+        log.create("topic", 1, Policy::Compact).unwrap();
+        append(&log, &(0..100).map(|key| (key, Some(vec![1; 1_000]))).collect::<Vec<_>>());
+        append(&log, &(0..100).map(|key| (key, None)).collect::<Vec<_>>());
+        let (all, end) = read(&mut log);
+        assert_eq!((all.len(), end), (0, 200));
+        check_books(&mut log);
+        append(&log, &[(7, Some(vec![2; 10]))]);
+        let (all, end) = read(&mut log);
+        assert_eq!((all.get(0).offset, all.len(), end), (200, 1, 201));
+    }
+}

@@ -202,3 +202,30 @@ fn offset_at(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alluvium_ledger::log::{Log, Policy};
+
+    use super::*;
+    use crate::{Embedded, store::Partition};
+
+    #[test]
+    fn what_has_expired_is_out_of_range() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = Embedded::open(directory.path()).unwrap();
+        log.create("topic", 1, Policy::Delete { retention_ms: None }).unwrap();
+        let mut txn = log.store.write().unwrap();
+        let (_, place) = log.store.place(&txn, "topic", 0).unwrap();
+        log.store.set_partition(&mut txn, place, Partition { earliest: 5, next: 9 }).unwrap();
+        txn.commit().unwrap();
+        let span = Span { topic: "topic".into(), partition: 0, from: 4, to: None };
+        let mut reader = log.reader(&[span]).unwrap();
+        let ends = PartitionEnds { earliest: 5, stable: 9 };
+        let expected =
+            LogError::OutOfRange { topic: "topic".into(), partition: 0, offset: 4, ends };
+        for _ in 0..2 {
+            assert_eq!(reader.poll(&mut Batch::new()), Err(expected.clone()));
+        }
+    }
+}

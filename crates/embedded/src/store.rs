@@ -140,7 +140,6 @@ impl Store {
     /// Makes the tables that are not there, and frees what readers that died have held.
     pub(crate) fn new(env: Env<WithoutTls>, directory: PathBuf) -> Result<Store, LogError> {
         let doing = "opening the log's tables";
-        env.clear_stale_readers().map_err(|error| failed(doing, error))?;
         let txn = env.write_txn().map_err(|error| failed(doing, error))?;
         let names = ["about", "topics", "partitions", "blocks", "newest", "garbage", "due"];
         let tables: CommitOrAbort<[Table; 7], ()> = env
@@ -157,6 +156,7 @@ impl Store {
         let store =
             Store { env, directory, about, topics, partitions, blocks, newest, garbage, due };
         store.check_format()?;
+        store.clear_stale_readers()?;
         Ok(store)
     }
 
@@ -189,6 +189,12 @@ impl Store {
 
     pub(crate) fn file_bytes(&self) -> Result<u64, LogError> {
         self.env.real_disk_size().map_err(|error| failed("asking for the log's size", error))
+    }
+
+    /// Frees the room that readers hold whose process has died.
+    pub(crate) fn clear_stale_readers(&self) -> Result<(), LogError> {
+        let cleared = self.env.clear_stale_readers();
+        cleared.map(drop).map_err(|error| failed("looking after the log's readers", error))
     }
 
     /// A view of the whole log at one moment. To be let go soon: what is freed meanwhile cannot be

@@ -79,9 +79,23 @@ impl<'a> View<'a> {
         Some(View { head, names, metas, header_metas, payload, header_values })
     }
 
-    /// Appends the records from an offset on, and below another one, to a batch. `None`, and part
-    /// of them, when the sums were right and the content is wrong all the same.
+    /// Appends the records from an offset on, and below another one, to a batch. `None`, and those
+    /// before the mistake, when the sums were right and the content is wrong all the same.
     pub(crate) fn read(
+        &self,
+        from: u64,
+        to: u64,
+        scratch: &mut Scratch,
+        into: &mut Batch,
+    ) -> Option<()> {
+        scratch.headers.clear();
+        let result = self.read_metas(from, to, scratch, into);
+        // They lie behind the payload, where the metas already expect them.
+        into.extend(&scratch.headers);
+        result
+    }
+
+    fn read_metas(
         &self,
         from: u64,
         to: u64,
@@ -102,12 +116,10 @@ impl<'a> View<'a> {
         // The payload goes over in one piece; its rest lies there unused when the span ends inside.
         let payload = self.payload.get(records.payload_at..)?;
         let shift = into.extend(payload).wrapping_sub(records.payload_at as u32);
+        let place = |(start, end): (u32, u32)| (start.wrapping_add(shift), end.wrapping_add(shift));
         let headers_at = into.bytes().len() as u32;
-        scratch.headers.clear();
         while left > 0 && records.upcoming()? < to {
             let mut meta = records.next()?;
-            let place =
-                |(start, end): (u32, u32)| (start.wrapping_add(shift), end.wrapping_add(shift));
             (meta.key, meta.value) = (meta.key.map(place), meta.value.map(place));
             let start = headers_at + scratch.headers.len() as u32;
             headers.next(&scratch.names, &mut scratch.headers)?;
@@ -115,7 +127,6 @@ impl<'a> View<'a> {
             into.push_meta(meta);
             left -= 1;
         }
-        into.extend(&scratch.headers);
         Some(())
     }
 }
@@ -292,4 +303,144 @@ fn long_varint(from: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use alluvium_flow::Headers;
+    use alluvium_learn::math::random_bits;
+
+    use super::*;
+    use crate::block::{Block, Entry};
+
+    /// Records of every kind, as a batch.
+    fn records(seed: u64, count: u64, sparse: bool) -> Batch {
+        let mut batch = Batch::new();
+        let (mut offset, mut draws) = (1_000, 0);
+        let mut draw = |below: u64| {
+            draws += 1;
+            random_bits(seed, draws) % below
+        };
+        for _ in 0..count {
+            let bytes = vec![b'x'; draw(300) as usize];
+            let key = (draw(3) > 0).then_some(&bytes[..bytes.len() / 3]);
+            let value = (draw(4) > 0).then_some(&bytes[..]);
+            let time = [0, 1_700_000_000_000, -5, i64::MIN, i64::MAX][draw(5) as usize];
+            let mut headers = Vec::new();
+            for _ in 0..draw(10).saturating_sub(6) {
+                Headers::encode(
+                    &mut headers,
+                    ["key", "", "model"][draw(3) as usize],
+                    &bytes[..bytes.len() / 9],
+                );
+            }
+            batch.push(
+                offset,
+                time + draw(2) as i64 * i64::from(time < 0),
+                key,
+                value,
+                Headers::new(&headers),
+            );
+            offset += 1 + if sparse { draw(5) * draw(1 << 40) } else { 0 };
+        }
+        batch
+    }
+
+    fn stored(batch: &Batch, sparse: bool) -> Vec<u8> {
+        let mut block = Block::default();
+        block.clear(sparse);
+        let (mut expected, mut bytes) = (1_000, Vec::new());
+        for record in batch.iter() {
+            block.push(&Entry {
+                passed_over: record.offset - expected,
+                time: record.time,
+                key: record.key,
+                value: record.value,
+                headers: record.headers,
+            });
+            expected = record.offset + 1;
+        }
+        block.write(1_000, &mut bytes).unwrap();
+        assert_eq!(bytes.len(), block.encoded_bytes());
+        bytes
+    }
+
+    fn same(read: &Batch, written: &Batch, from: u64, to: u64) {
+        let of = |batch: &Batch| -> Vec<String> {
+            let inside = batch.iter().filter(|record| (from..to).contains(&record.offset));
+            inside.map(|record| format!("{record:?}")).collect()
+        };
+        assert_eq!(of(read), of(written));
+        assert!(read.iter().all(|record| (from..to).contains(&record.offset)));
+    }
+
+    #[test]
+    fn a_block_gives_back_its_records_from_anywhere_to_anywhere() {
+        for seed in 0..60 {
+            let sparse = seed % 2 == 1;
+            let written = records(seed, 1 + seed * 3, sparse);
+            let bytes = stored(&written, sparse);
+            let view = View::of(&bytes, 1_000).unwrap();
+            let last = written.metas()[written.len() - 1].offset;
+            assert_eq!((view.head.count, view.head.last), (written.len(), last));
+            assert_eq!(
+                Some(view.head.time_max),
+                written.metas().iter().map(|meta| meta.time).max()
+            );
+            let middle = written.metas()[written.len() / 2].offset;
+            for (from, to) in [(0, u64::MAX), (middle, last), (middle + 1, u64::MAX), (0, middle)] {
+                let mut read = Batch::new();
+                read.push(0, 0, None, Some(b"what was read before"), Headers::default());
+                view.read(from, to, &mut Scratch::default(), &mut read).unwrap();
+                let mut rest = Batch::new();
+                for record in read.iter().skip(1) {
+                    rest.push(record.offset, record.time, record.key, record.value, record.headers);
+                }
+                same(&rest, &written, from, to);
+            }
+        }
+    }
+
+    /// What was written with an earlier version must still be read: another digest needs another
+    /// format number.
+    #[test]
+    fn the_layout_is_the_one_of_format_1() {
+        let both = [stored(&records(1, 50, false), false), stored(&records(2, 50, true), true)];
+        assert_eq!(blake3::hash(&both.concat()).to_hex()[..16], *"06c1d4acabd9bd1f");
+    }
+
+    #[test]
+    fn a_changed_byte_is_found_anywhere() {
+        let bytes = stored(&records(3, 20, true), true);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            assert!(View::of(&damaged, 1_000).is_none(), "byte {at}");
+        }
+        assert!(View::of(&bytes, 1_001).is_none(), "it lies in another's place");
+        assert!((0..bytes.len()).all(|length| View::of(&bytes[..length], 1_000).is_none()));
+    }
+
+    /// Should a sum be right by chance, or by malice.
+    #[test]
+    fn wrong_content_under_right_sums_is_refused_without_a_panic() {
+        for sparse in [false, true] {
+            let bytes = stored(&records(5, 20, sparse), sparse);
+            for at in 9..bytes.len() {
+                for flip in [0x01, 0x80, 0xff] {
+                    let mut damaged = bytes.clone();
+                    damaged[at] ^= flip;
+                    let body = crc32c::crc32c(&damaged[HEADER_BYTES..]);
+                    damaged[4..8].copy_from_slice(&body.to_le_bytes());
+                    let head = crc32c::crc32c(&damaged[4..HEADER_BYTES]);
+                    damaged[..4].copy_from_slice(&head.to_le_bytes());
+                    if let Some(view) = View::of(&damaged, 1_000) {
+                        let mut read = Batch::new();
+                        view.read(0, u64::MAX, &mut Scratch::default(), &mut read);
+                        read.iter().for_each(|record| drop(format!("{record:?}")));
+                    }
+                }
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@
 //! - [`steps`]: the [`FeatureStep`]s.
 //! - [`metrics`]: the [`Metric`]s.
 //! - [`detectors`]: the [`Detector`]s.
+//! - [`judge`]: metrics over everything and over a sliding window.
 #![warn(missing_docs)]
 
 mod codec;

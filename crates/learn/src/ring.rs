@@ -23,6 +23,10 @@ impl<T: Copy> Ring<T> {
         Ring { most, first: 0, len: 0, slots: Vec::new() }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.len == self.most
     }

@@ -32,7 +32,7 @@ pub use self::{
     mistake::{Mistake, PlanError},
     plan::InputPlan,
     predictor::{Predictor, PredictorError, Scored},
-    publish::{state_digest, version_key},
+    publish::{alias_key, state_digest, version_key},
     registry::{ChampionEntry, Registry, VersionEntry, Versions},
 };
 use crate::{
@@ -300,15 +300,16 @@ impl Planner<'_> {
             [] => default_metrics(task),
             metrics => metrics.to_vec(),
         };
-        for (index, metric) in metrics.iter().enumerate() {
-            if let Err(error) = metric.build(&shape) {
-                let mistake = self.config_mistake(&format!("judge.metrics[{index}]"), &error);
+        let judge = match Judge::new(metrics, self.spec.judge.over, &shape, task) {
+            Ok(judge) => judge,
+            Err(error) => {
+                let mistake = self.config_mistake("judge", &error);
                 if !self.mistakes.contains(&mistake) {
                     self.mistakes.push(mistake);
                 }
+                return None;
             }
-        }
-        let judge = Judge::new(metrics, self.spec.judge.over, &shape).ok()?;
+        };
         let mut detector = None;
         if let Some(config) = self.spec.judge.drift.as_ref().filter(|_| is_model) {
             match config.build(&shape) {

@@ -62,7 +62,7 @@ pub(super) struct Judged {
 impl Judged {
     /// Holds its answer against the truth. Says whether the detector saw a change.
     pub(super) fn judge(&mut self, label: Label<'_>, before: f64, time: Time) -> bool {
-        let Some(outcome) = self.judge.update(self.task, &self.answer, label, before, time) else {
+        let Some(outcome) = self.judge.update(&self.answer, label, before, time) else {
             return false;
         };
         let error = outcome.error(self.task);

@@ -21,6 +21,11 @@ pub fn version_key(model: &str, version: u64, page: Option<usize>) -> String {
     }
 }
 
+/// The key of an alias, as one writer writes it. Readers take the one with the greatest step.
+pub fn alias_key(name: &str, term: u64) -> String {
+    format!("alias/{name}/{term:016x}")
+}
+
 impl Pipeline {
     /// Whether versions are due after the record that was just read.
     pub(super) fn is_due(&mut self) -> bool {
@@ -176,9 +181,8 @@ impl Pipeline {
 
     fn metrics_of(&self, index: usize) -> Value {
         let judge = &self.models[index].judged.judge;
-        let names = judge.names().enumerate();
         let shown: Map<String, Value> =
-            names.map(|(i, name)| (name.to_string(), json!(judge.whole(i)))).collect();
+            (0..judge.len()).map(|i| (judge.name(i).to_string(), json!(judge.whole(i)))).collect();
         Value::Object(shown)
     }
 
@@ -202,7 +206,7 @@ impl Pipeline {
             "why": why,
         });
         let value = Some(serde_json::to_vec(&alias).expect("plain data"));
-        effects.models.push(ModelRecord { key: "alias/champion".into(), value });
+        effects.models.push(ModelRecord { key: alias_key("champion", effects.term), value });
     }
 }
 

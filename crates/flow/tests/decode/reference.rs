@@ -243,10 +243,10 @@ fn values(plan: &Plan, tree: &Tree) -> Read<Good> {
 fn one(field: &Field, tree: &Tree, good: &mut Good) -> Read<()> {
     let found = find(tree, &field.path);
     // One value that may be a gap.
-    let mut push = |value: Option<f64>| match value {
-        Some(value) => Ok(good.numbers.push(value.to_bits())),
-        None if field.gaps => Ok(good.numbers.push(f64::NAN.to_bits())),
-        None => Err(Refused),
+    let mut push = |value: Option<f64>| {
+        let value = value.or(field.gaps.then_some(f64::NAN)).ok_or(Refused)?;
+        good.numbers.push(value.to_bits());
+        Ok(())
     };
     Ok(match &field.kind {
         Kind::Number { min, max } => {
@@ -295,7 +295,9 @@ fn one(field: &Field, tree: &Tree, good: &mut Good) -> Read<()> {
         }
         Kind::Id => match found {
             Tree::Number(_, None) => return Err(Unknown),
-            Tree::Number(_, Some(text)) | Tree::Text(text) | Tree::Cell(text) if text != "" => {
+            Tree::Number(_, Some(text)) | Tree::Text(text) | Tree::Cell(text)
+                if !text.is_empty() =>
+            {
                 good.ids.push(hash64(text.as_bytes(), 0));
                 Ok(())
             }

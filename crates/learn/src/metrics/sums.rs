@@ -52,7 +52,8 @@ pub(super) fn read_count(from: &mut Reader<'_>) -> Result<u64, StateError> {
 
 /// A sum of about 106 bits, so that taking a value back leaves what was there before, to the last
 /// bit wherever the values span less than 2^50 or so. A plain sum that met 1e20 has forgotten all
-/// digits below 1e4, and does not get them back when the 1e20 goes.
+/// digits below 1e4, and does not get them back when the 1e20 goes. Where several values are 1e32
+/// times the others, digits are lost here too, until the window is computed anew.
 ///
 /// Two-sum: D. E. Knuth, "The Art of Computer Programming" 2, 3rd edition, section 4.2.2, theorem B.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -467,6 +467,26 @@ mod tests {
         assert_eq!(error.field, "make.spend.sum");
     }
 
+    /// With nothing but a count, a record takes no bytes, so the bytes that are there bound nothing.
+    #[test]
+    fn a_state_of_impossible_numbers_is_refused_at_once() {
+        let restored = |first: u64, count: usize| {
+            let config = config("9 records", &[("count", Make::Count)]);
+            let mut step: Window = build(config, &mut numbers(&["x"])).unwrap();
+            let mut to = Writer::new();
+            to.u16(FORMAT);
+            to.u64(first);
+            to.bool(false);
+            to.len(count);
+            step.restore(&mut Reader::new(to.bytes()))
+        };
+        let refused = Err(StateError::Unfit { what: "window has too many records" });
+        assert_eq!(restored(0, 9), Ok(()));
+        assert_eq!(restored(0, 10), refused);
+        assert_eq!(restored(0, usize::MAX), refused);
+        assert_eq!(restored(u64::MAX, 9), refused);
+    }
+
     #[test]
     fn a_choice_is_a_word_or_a_kind_and_its_number() {
         let text = r#"{ "over": "10 min", "make": { "count": "count", "heat": { "mean": "celsius" } } }"#;

@@ -45,7 +45,7 @@ pub(crate) fn stream(name: &str) -> Stream {
 pub(crate) fn answers(stream: &str, model: &str) -> Vec<Option<f64>> {
     let answer = |line: &String| {
         let text = line.rsplit(',').next().unwrap();
-        (!text.is_empty()).then(|| number(text))
+        (!text.is_empty() && text != "None").then(|| number(text))
     };
     lines(&format!("{stream}__{model}")).iter().map(answer).collect()
 }

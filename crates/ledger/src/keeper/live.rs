@@ -235,7 +235,7 @@ impl Office {
                 Some((self.lane_of(&frontier.input, frontier.partition)?, end))
             })
             .collect();
-        let (mut planned, mut done) = (0, false);
+        let mut planned = 0;
         while planned < most {
             if ends.iter().any(|(i, end)| self.lanes[*i].head_planned(*end) == Head::NotYet) {
                 break;
@@ -245,13 +245,12 @@ impl Office {
                     Head::Record(key) => Some((*i, key, self.lanes[*i].rank)),
                     _ => None,
                 });
-            let Some((index, bound)) = order::first_and_second(heads) else {
-                done = true;
-                break;
-            };
+            let Some((index, bound)) = order::first_and_second(heads) else { break };
             let end = ends.iter().find(|(i, _)| *i == index).map_or(0, |(_, end)| *end);
             planned += self.lanes[index].plan(end, bound, most - planned);
         }
+        // Asked anew: whether a cut ends the catch-up must not depend on how large cuts are.
+        let done = ends.iter().all(|(i, end)| self.lanes[*i].head_planned(*end) == Head::Nothing);
         if done {
             for (index, end) in &ends {
                 self.lanes[*index].finish_plan(*end);

@@ -215,6 +215,8 @@ pub struct Progress {
     pub term: Option<u64>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// Whether everything delivered so far is learned and released.
+    pub is_level: bool,
 }
 
 impl<L: Log> Keeper<L> {
@@ -247,7 +249,7 @@ impl<L: Log> Keeper<L> {
             return Ok(Next::Standby);
         }
         let result = match std::mem::replace(&mut self.phase, Phase::Standby) {
-            Phase::Standby => self.begin(),
+            Phase::Standby => self.begin(now),
             Phase::Recovering(recovery) => self.recover(recovery),
             Phase::Live => {
                 self.phase = Phase::Live;
@@ -308,6 +310,10 @@ impl<L: Log> Keeper<L> {
             lag: office.lanes.iter().map(lag).sum(),
             term: Some(office.term),
             waiting: self.waiting.clone(),
+            is_level: matches!(self.phase, Phase::Live)
+                && office.pending.is_empty()
+                && office.in_flight.is_none()
+                && office.lanes.iter().all(|lane| lane.learned.position >= lane.delivered),
         }
     }
 

@@ -1,0 +1,446 @@
+//! Brings records into a topic, each once: a load that was cut short goes on where it ended.
+//!
+//! Every record carries a header `load`: a digest of the source's name and the record's number in
+//! it, and an exclamation mark on the last. Record number n goes to partition n modulo the number of
+//! partitions; so the newest such header of each partition says where to go on.
+
+use std::io::Read;
+
+use alluvium_embedded::Embedded;
+use alluvium_flow::{
+    Batch, Headers,
+    decode::{Framing, Lines},
+    spec::{Format, Input},
+};
+use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Polled, Route, Settled, Span};
+use anyhow::{Context, bail};
+
+use crate::{
+    args, clock,
+    failure::Failure,
+    open::Opened,
+    signals::Stop,
+    source::{self, Source},
+};
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What a load did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// What the source is called.
+    pub source: String,
+    /// Records in the source so far.
+    pub read: u64,
+    /// Records appended by this load.
+    pub appended: u64,
+    /// Whether the source was read to its end.
+    pub finished: bool,
+}
+
+/// `alluvium load`.
+///
+/// # Errors
+/// When the source or the log fails.
+pub fn run(call: &args::Load) -> Result<(), Failure> {
+    let opened = Opened::read(&call.file, &call.named)?;
+    let (name, input) = pick_input(&opened, call.input.as_deref())?;
+    let mut log = opened.log()?;
+    let stop = Stop::listen()?;
+    let sources: Vec<String> = match &call.source {
+        Some(source) => vec![source.clone()],
+        None if input.load.is_empty() => {
+            let why = format!("input `{name}` has no `load` in the file: name a source");
+            return Err(Failure::Usage(why));
+        }
+        None => input.load.clone(),
+    };
+    create(&mut log, input, name)?;
+    for address in &sources {
+        let path = match call.source {
+            Some(_) => address.into(),
+            None => opened.beside(address),
+        };
+        let source = source::open(address, &path)?;
+        let mut bar = crate::screen::LoadBar::new(&source.name);
+        let mut progress = |read| bar.at(read);
+        let mut loader = Loader::new(&mut log, input.topic(name), &input.format)?;
+        loader.rate = call.rate;
+        let loaded = loader.load(source, &stop, &mut progress)?;
+        bar.finish(&loaded, input.topic(name));
+    }
+    Ok(())
+}
+
+/// The input a call means: the one it names, or the only one.
+fn pick_input<'a>(opened: &'a Opened, name: Option<&str>) -> Result<(&'a str, &'a Input), Failure> {
+    let inputs = &opened.spec.input;
+    let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
+    let found = match name {
+        Some(name) => inputs.get_key_value(name),
+        None if inputs.len() == 1 => inputs.iter().next(),
+        None => None,
+    };
+    found.map(|(name, input)| (name.as_str(), input)).ok_or_else(|| {
+        Failure::Usage(format!("say which input: --input NAME, one of {}", known.join(", ")))
+    })
+}
+
+/// Makes an input's topic, if it is not there.
+///
+/// # Errors
+/// When the log fails.
+pub fn create(log: &mut Embedded, input: &Input, name: &str) -> anyhow::Result<()> {
+    let policy = Policy::Delete { retention_ms: None };
+    Ok(log.create(input.topic(name), input.partitions, policy)?)
+}
+
+/// Fills a topic with what the file says, if that is not done yet.
+///
+/// # Errors
+/// When a source or the log fails.
+pub fn fill(
+    opened: &Opened,
+    log: &mut Embedded,
+    stop: &Stop,
+    mut bar: impl FnMut(&str, u64),
+) -> anyhow::Result<Vec<(String, Loaded)>> {
+    let mut done = Vec::new();
+    for (name, input) in &opened.spec.input {
+        create(log, input, name)?;
+        let topic = input.topic(name);
+        for address in input.load.iter().filter(|address| !is_stream(address)) {
+            let mut loader = Loader::new(log, topic, &input.format)?;
+            if !loader.is_wanted(address) {
+                continue;
+            }
+            let source = source::open(address, &opened.beside(address))?;
+            let shown = source.name.clone();
+            let loaded = loader.load(source, stop, &mut |read| bar(&shown, read))?;
+            done.push((topic.to_string(), loaded));
+        }
+    }
+    Ok(done)
+}
+
+/// Whether a source has no end that can be waited for, and cannot be read again.
+pub fn is_stream(address: &str) -> bool {
+    address == "-" || address.starts_with("tcp://")
+}
+
+/// Loads what has no end, until it ends or is asked to.
+///
+/// # Errors
+/// When a source or the log fails.
+pub fn follow(opened: &Opened, log: &mut Embedded, stop: &Stop) -> anyhow::Result<u64> {
+    let mut appended = 0;
+    for (name, input) in &opened.spec.input {
+        for address in input.load.iter().filter(|address| is_stream(address)) {
+            let source = source::open(address, address.as_ref())?;
+            let mut loader = Loader::new(log, input.topic(name), &input.format)?;
+            appended += loader.load(source, stop, &mut |_| {})?.appended;
+        }
+    }
+    Ok(appended)
+}
+
+/// Loads sources into one topic.
+pub struct Loader<'a> {
+    log: &'a mut Embedded,
+    topic: String,
+    partitions: u32,
+    framing: Framing,
+    header: Option<String>,
+    /// The most records a second; 0: as fast as it goes.
+    pub rate: u64,
+    /// The newest load header of each partition.
+    marks: Vec<Mark>,
+    /// Whether there are any records.
+    is_empty: bool,
+}
+
+/// What the newest load header of a partition says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Mark {
+    source: String,
+    number: u64,
+    is_last: bool,
+}
+
+impl Mark {
+    fn parse(bytes: &[u8]) -> Option<Mark> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (source, number) = text.split_once(':')?;
+        let is_last = number.ends_with('!');
+        let number = number.trim_end_matches('!').parse().ok()?;
+        Some(Mark { source: source.into(), number, is_last })
+    }
+}
+
+/// What a source is called in a header: eight hexadecimal digits.
+fn digest_of(name: &str) -> String {
+    blake3::hash(name.as_bytes()).to_hex()[..8].to_string()
+}
+
+impl<'a> Loader<'a> {
+    /// A loader for a topic that is there.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn new(log: &'a mut Embedded, topic: &str, format: &Format) -> anyhow::Result<Loader<'a>> {
+        let ends = log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))?;
+        let (framing, header) = match format {
+            Format::Csv(csv) => {
+                let delimiter = csv.delimiter.to_string();
+                let header = csv.columns.join(&delimiter);
+                (Framing::Csv { delimiter: csv.delimiter as u8 }, Some(header))
+            }
+            Format::Json(_) => (Framing::Line, None),
+        };
+        let mut marks = Vec::new();
+        for (partition, known) in ends.partitions.iter().enumerate() {
+            let partition = partition as u32;
+            let tail = known.stable.saturating_sub(1).max(known.earliest);
+            let newest = newest_mark(log, topic, partition, tail, known.stable)?;
+            marks.push(match newest {
+                Some(mark) => mark,
+                None => newest_mark(log, topic, partition, known.earliest, known.stable)?
+                    .unwrap_or_default(),
+            });
+        }
+        let is_empty = ends.partitions.iter().all(|known| known.stable == 0);
+        let partitions = ends.partitions.len() as u32;
+        Ok(Loader {
+            log,
+            topic: topic.into(),
+            partitions,
+            framing,
+            header,
+            rate: 0,
+            marks,
+            is_empty,
+        })
+    }
+
+    /// Whether a source of the file still has to be loaded: the topic is empty, or a load of that
+    /// source was cut short.
+    pub fn is_wanted(&self, address: &str) -> bool {
+        let name = std::path::Path::new(address).file_name().map(|name| name.to_string_lossy());
+        let digest = digest_of(name.as_deref().unwrap_or(address));
+        let mine = |mark: &&Mark| mark.source == digest;
+        let begun = self.marks.iter().any(|mark| mine(&mark));
+        let ended = self.marks.iter().filter(mine).any(|mark| mark.is_last);
+        self.is_empty || (begun && !ended)
+    }
+
+    /// Loads a source to its end, or until it is asked to stop.
+    ///
+    /// # Errors
+    /// When the source or the log fails. What was appended stays, and is not appended again.
+    pub fn load(
+        &mut self,
+        mut source: Source,
+        stop: &Stop,
+        progress: &mut dyn FnMut(u64),
+    ) -> anyhow::Result<Loaded> {
+        let digest = digest_of(&source.name);
+        let skip: Vec<u64> = self
+            .marks
+            .iter()
+            .map(|mark| if source.is_file && mark.source == digest { mark.number } else { 0 })
+            .collect();
+        let mut appender = self.log.appender()?;
+        let routes: Result<Vec<Route>, _> =
+            (0..self.partitions).map(|p| appender.route(&self.topic, p)).collect();
+        let mut session = Session {
+            appender,
+            routes: routes?,
+            skip,
+            digest,
+            held: None,
+            is_file: source.is_file,
+            header: self.header.clone(),
+            mark: Vec::new(),
+            headers: Vec::new(),
+            settled: Vec::new(),
+            last: None,
+            done: Loaded { source: source.name.clone(), ..Loaded::default() },
+            wrong_header: None,
+        };
+        let mut lines = Lines::new(self.framing);
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let started = std::time::Instant::now();
+        loop {
+            if stop.is_asked() {
+                session.flush()?;
+                return Ok(session.done);
+            }
+            let count = match source.bytes.read(&mut chunk) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                count => count.with_context(|| format!("reading {}", source.name))?,
+            };
+            let now = clock::now();
+            if count == 0 {
+                lines.finish(|line| session.line(line, now));
+            } else {
+                lines.feed(&chunk[..count], |line| session.line(line, now));
+            }
+            if let Some(found) = &session.wrong_header {
+                let known = self.header.as_deref().unwrap_or_default();
+                bail!("{} begins with `{found}`, but the file names `{known}`", source.name);
+            }
+            if count == 0 {
+                break;
+            }
+            if source.is_file {
+                session.poll()?;
+            } else {
+                session.flush()?;
+            }
+            progress(session.done.read);
+            self.pace(started, session.done.appended);
+        }
+        session.finish()?;
+        progress(session.done.read);
+        Ok(session.done)
+    }
+
+    /// Waits until no more records have gone out than the rate allows.
+    fn pace(&self, started: std::time::Instant, appended: u64) {
+        if self.rate > 0 {
+            let due = std::time::Duration::from_secs_f64(appended as f64 / self.rate as f64);
+            std::thread::sleep(due.saturating_sub(started.elapsed()));
+        }
+    }
+}
+
+/// The newest load header of a partition from an offset on.
+fn newest_mark(
+    log: &mut Embedded,
+    topic: &str,
+    partition: u32,
+    from: u64,
+    to: u64,
+) -> anyhow::Result<Option<Mark>> {
+    let span = Span { topic: topic.into(), partition, from, to: Some(to) };
+    let (mut reader, mut batch, mut next, mut newest) =
+        (log.reader(&[span])?, Batch::new(), from, None);
+    while next < to {
+        batch.clear();
+        if reader.poll(&mut batch)? == Polled::Nothing {
+            break;
+        }
+        next = batch.next;
+        let marks = batch.iter().filter_map(|record| record.headers.get("load"));
+        newest = marks.filter_map(Mark::parse).last().or(newest);
+    }
+    Ok(newest)
+}
+
+/// One load under way.
+struct Session {
+    appender: Box<dyn Appender>,
+    routes: Vec<Route>,
+    skip: Vec<u64>,
+    digest: String,
+    /// The record that was read last: of a file it is held back until it is known whether it is the
+    /// last.
+    held: Option<Vec<u8>>,
+    is_file: bool,
+    header: Option<String>,
+    mark: Vec<u8>,
+    headers: Vec<u8>,
+    settled: Vec<Settled>,
+    last: Option<u64>,
+    done: Loaded,
+    wrong_header: Option<String>,
+}
+
+impl Session {
+    fn line(&mut self, line: &[u8], now: i64) {
+        if self.done.read == 0 && self.held.is_none() && self.is_header(line) {
+            return;
+        }
+        if !self.is_file {
+            self.done.read += 1;
+            return self.append(line, now, false);
+        }
+        let mut held = self.held.take().unwrap_or_default();
+        if self.done.read > 0 {
+            self.append(&held, now, false);
+        }
+        self.done.read += 1;
+        held.clear();
+        held.extend_from_slice(line);
+        self.held = Some(held);
+    }
+
+    /// A first line that agrees with the columns is a header; one with as many names, of which some
+    /// agree, is a wrong one.
+    fn is_header(&mut self, line: &[u8]) -> bool {
+        let (Some(header), Ok(text)) = (&self.header, std::str::from_utf8(line)) else {
+            return false;
+        };
+        let plain = |name: &str| name.trim().trim_matches('"').to_ascii_lowercase();
+        let known: Vec<String> = header.split(',').map(plain).collect();
+        let found: Vec<String> = text.split(',').map(plain).collect();
+        let agrees = |(k, f): (&String, &String)| k == "_" || k == f;
+        if known.len() == found.len() && known.iter().zip(&found).all(agrees) {
+            return known.iter().any(|name| name != "_");
+        }
+        let is_name = |name: &&String| name.chars().any(char::is_alphabetic) && name.len() > 1;
+        let shared = known.iter().filter(is_name).filter(|name| found.contains(name)).count();
+        if shared > 0 {
+            self.wrong_header = Some(text.chars().take(200).collect());
+        }
+        false
+    }
+
+    fn append(&mut self, value: &[u8], now: i64, is_last: bool) {
+        let number = self.done.read;
+        let partition = ((number - 1) % self.routes.len() as u64) as usize;
+        if number <= self.skip[partition] {
+            return;
+        }
+        self.mark.clear();
+        self.mark.extend_from_slice(self.digest.as_bytes());
+        self.mark.push(b':');
+        let mut digits = itoa::Buffer::new();
+        self.mark.extend_from_slice(digits.format(number).as_bytes());
+        if is_last {
+            self.mark.push(b'!');
+        }
+        self.headers.clear();
+        Headers::encode(&mut self.headers, "load", &self.mark);
+        let headers = Headers::new(&self.headers);
+        let record = Outgoing { time: now, key: None, value: Some(value), headers };
+        self.last = Some(self.appender.submit(self.routes[partition], record));
+        self.done.appended += 1;
+    }
+
+    fn poll(&mut self) -> anyhow::Result<()> {
+        self.settled.clear();
+        Ok(self.appender.poll(&mut self.settled)?)
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        let Some(last) = self.last else { return Ok(()) };
+        loop {
+            self.settled.clear();
+            self.appender.poll(&mut self.settled)?;
+            if self.settled.iter().any(|settled| settled.ticket >= last) {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        if let Some(held) = self.held.take() {
+            self.append(&held, clock::now(), true);
+        }
+        self.done.finished = true;
+        self.flush()
+    }
+}

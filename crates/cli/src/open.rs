@@ -1,0 +1,110 @@
+//! A pipeline file, read and understood, and the log it lives in.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use alluvium_embedded::Embedded;
+use alluvium_flow::{
+    Mistake, Pipeline, Settings,
+    spec::{LogChoice, Spec},
+};
+use anyhow::Context;
+
+use crate::{
+    args::Named,
+    failure::Failure,
+    settings::{self, Parsed},
+};
+
+/// A pipeline file that has no mistakes.
+pub struct Opened {
+    /// The file.
+    pub file: PathBuf,
+    /// What it says, under the name it runs by.
+    pub spec: Spec,
+    /// The same in canonical form.
+    pub settings: Arc<Settings>,
+    /// The directory of the embedded log.
+    pub directory: PathBuf,
+}
+
+impl Opened {
+    /// Reads a pipeline file, and shows every mistake at its place.
+    ///
+    /// # Errors
+    /// All mistakes at once; or that the file cannot be read.
+    pub fn read(file: &Path, named: &Named) -> Result<Opened, Failure> {
+        let text = fs::read_to_string(file).map_err(|error| {
+            let hint = match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    ": write one with `alluvium new SAMPLE`, or name another"
+                }
+                _ => "",
+            };
+            anyhow::Error::new(error).context(format!("reading {}{hint}", file.display()))
+        })?;
+        let shown = file.display().to_string();
+        let parsed = settings::read::<Spec>(&shown, &text);
+        let Parsed { value: mut spec, places } =
+            parsed.map_err(|mistakes| Failure::Mistakes(Box::new(mistakes)))?;
+        if let Some(name) = &named.name {
+            spec.name.clone_from(name);
+        }
+        if let Err(error) = Pipeline::of_spec(&spec) {
+            let at = |mistake: &Mistake| {
+                let help = mistake.help.as_deref().unwrap_or_default();
+                places.mistake(&mistake.path, mistake.message.clone(), help)
+            };
+            let list = error.mistakes.iter().map(at).collect();
+            return Err(Failure::Mistakes(Box::new(places.mistakes(list))));
+        }
+        let LogChoice::Embedded(embedded) = &spec.log;
+        let beside = file.parent().unwrap_or(Path::new(""));
+        let directory = match &named.log {
+            Some(directory) => directory.clone(),
+            None => beside.join(&embedded.directory),
+        };
+        let settings = Arc::new(Settings::of(&spec));
+        Ok(Opened { file: file.into(), spec, settings, directory })
+    }
+
+    /// Opens the log, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn log(&self) -> Result<Embedded, Failure> {
+        let log = Embedded::open(&self.directory);
+        Ok(log.with_context(|| format!("opening the log in {}", self.directory.display()))?)
+    }
+
+    /// Opens the log if it is there.
+    ///
+    /// # Errors
+    /// When there is none yet.
+    pub fn existing_log(&self) -> Result<Embedded, Failure> {
+        if !self.directory.exists() {
+            let (directory, file) = (self.directory.display(), self.file.display());
+            let why = format!("there is no log in {directory} yet: alluvium run {file}");
+            return Err(Failure::Failed(anyhow::anyhow!(why)));
+        }
+        self.log()
+    }
+
+    /// What the pipeline's own topics begin with.
+    pub fn prefix(&self) -> String {
+        format!("{}.", self.spec.name)
+    }
+
+    /// The name of one of the pipeline's own topics.
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix())
+    }
+
+    /// Where a path of the file leads: relative ones are beside it.
+    pub fn beside(&self, path: &str) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+}
