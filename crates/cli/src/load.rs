@@ -20,7 +20,7 @@ use crate::{
     failure::Failure,
     open::Opened,
     signals::Stop,
-    source::{self, Source},
+    source::{self, Position, Source},
 };
 
 /// How much is read at once.
@@ -63,7 +63,7 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
             None => opened.beside(address),
         };
         let source = source::open(address, &path)?;
-        let mut bar = crate::screen::LoadBar::new(&source.name);
+        let mut bar = crate::screen::LoadBar::new(&source.name, source.position.clone());
         let mut progress = |read| bar.at(read);
         let mut loader = Loader::new(&mut log, input.topic(name), &input.format)?;
         loader.rate = call.rate;
@@ -104,7 +104,7 @@ pub fn fill(
     opened: &Opened,
     log: &mut Embedded,
     stop: &Stop,
-    mut bar: impl FnMut(&str, u64),
+    mut bar: impl FnMut(&str, u64, &Position),
 ) -> anyhow::Result<Vec<(String, Loaded)>> {
     let mut done = Vec::new();
     for (name, input) in &opened.spec.input {
@@ -116,8 +116,8 @@ pub fn fill(
                 continue;
             }
             let source = source::open(address, &opened.beside(address))?;
-            let shown = source.name.clone();
-            let loaded = loader.load(source, stop, &mut |read| bar(&shown, read))?;
+            let (shown, position) = (source.name.clone(), source.position.clone());
+            let loaded = loader.load(source, stop, &mut |read| bar(&shown, read, &position))?;
             done.push((topic.to_string(), loaded));
         }
     }
