@@ -9,14 +9,7 @@ use alluvium_ledger::{
     log::{Lease, Log},
 };
 
-use crate::{
-    args, clock,
-    failure::Failure,
-    load,
-    open::Opened,
-    screen::Screen,
-    signals::Stop,
-};
+use crate::{args, clock, failure::Failure, load, open::Opened, screen::Screen, signals::Stop};
 
 /// How long a process that stands by waits before it looks again.
 const STANDBY: Duration = Duration::from_millis(100);

@@ -35,7 +35,8 @@ pub fn open(address: &str, path: &Path) -> anyhow::Result<Source> {
     }
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let bytes = decompressed(file).with_context(|| format!("reading {}", path.display()))?;
-    let name = path.file_name().map_or_else(|| address.into(), |name| name.to_string_lossy().into());
+    let name =
+        path.file_name().map_or_else(|| address.into(), |name| name.to_string_lossy().into());
     Ok(Source { bytes, name, is_file: true })
 }
 
