@@ -310,7 +310,9 @@ impl Office {
     }
 
     fn submit(&mut self, body: Body, now: Time) {
-        let (term, seq, adopts) = (self.term, self.fold.seq + 1, self.fold.next);
+        // Nothing can be decided before there is a pipeline: what was asked waits for the next record.
+        let adopts = if self.pipeline.is_some() { self.fold.next } else { 0 };
+        let (term, seq) = (self.term, self.fold.seq + 1);
         let bytes = Control::Said { term, seq, adopts, body }.encode();
         let record = Outgoing {
             time: now,
