@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use alluvium_learn::Time;
-
 use crate::Headers;
 
 /// A topic of the pipeline's own that records go to.
@@ -120,8 +118,6 @@ pub struct Effects {
     pub models: Vec<ModelRecord>,
     /// News.
     pub news: Vec<News>,
-    /// The greatest record time so far.
-    pub time: Time,
 }
 
 impl Effects {
