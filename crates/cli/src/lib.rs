@@ -4,6 +4,7 @@
 pub mod args;
 pub mod clock;
 pub mod failure;
+pub mod last_run;
 pub mod load;
 pub mod open;
 pub mod run;

@@ -16,12 +16,11 @@ use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Polled, Route, Settl
 use anyhow::{Context, bail};
 
 use crate::{
-    args,
-    clock,
+    args, clock,
     failure::Failure,
     open::Opened,
     signals::Stop,
-    source::{self, Source},
+    source::{self, Position, Source},
 };
 
 /// How much is read at once.
@@ -64,7 +63,7 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
             None => opened.beside(address),
         };
         let source = source::open(address, &path)?;
-        let mut bar = crate::screen::LoadBar::new(&source.name);
+        let mut bar = crate::screen::LoadBar::new(&source.name, source.position.clone());
         let mut progress = |read| bar.at(read);
         let mut loader = Loader::new(&mut log, input.topic(name), &input.format)?;
         loader.rate = call.rate;
@@ -75,10 +74,7 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
 }
 
 /// The input a call means: the one it names, or the only one.
-fn pick_input<'a>(
-    opened: &'a Opened,
-    name: Option<&str>,
-) -> Result<(&'a str, &'a Input), Failure> {
+fn pick_input<'a>(opened: &'a Opened, name: Option<&str>) -> Result<(&'a str, &'a Input), Failure> {
     let inputs = &opened.spec.input;
     let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
     let found = match name {
@@ -108,7 +104,7 @@ pub fn fill(
     opened: &Opened,
     log: &mut Embedded,
     stop: &Stop,
-    mut bar: impl FnMut(&str, u64),
+    mut bar: impl FnMut(&str, u64, &Position),
 ) -> anyhow::Result<Vec<(String, Loaded)>> {
     let mut done = Vec::new();
     for (name, input) in &opened.spec.input {
@@ -120,8 +116,8 @@ pub fn fill(
                 continue;
             }
             let source = source::open(address, &opened.beside(address))?;
-            let shown = source.name.clone();
-            let loaded = loader.load(source, stop, &mut |read| bar(&shown, read))?;
+            let (shown, position) = (source.name.clone(), source.position.clone());
+            let loaded = loader.load(source, stop, &mut |read| bar(&shown, read, &position))?;
             done.push((topic.to_string(), loaded));
         }
     }
@@ -215,7 +211,16 @@ impl<'a> Loader<'a> {
         }
         let is_empty = ends.partitions.iter().all(|known| known.stable == 0);
         let partitions = ends.partitions.len() as u32;
-        Ok(Loader { log, topic: topic.into(), partitions, framing, header, rate: 0, marks, is_empty })
+        Ok(Loader {
+            log,
+            topic: topic.into(),
+            partitions,
+            framing,
+            header,
+            rate: 0,
+            marks,
+            is_empty,
+        })
     }
 
     /// Whether a source of the file still has to be loaded: the topic is empty, or a load of that
@@ -319,7 +324,8 @@ fn newest_mark(
     to: u64,
 ) -> anyhow::Result<Option<Mark>> {
     let span = Span { topic: topic.into(), partition, from, to: Some(to) };
-    let (mut reader, mut batch, mut next, mut newest) = (log.reader(&[span])?, Batch::new(), from, None);
+    let (mut reader, mut batch, mut next, mut newest) =
+        (log.reader(&[span])?, Batch::new(), from, None);
     while next < to {
         batch.clear();
         if reader.poll(&mut batch)? == Polled::Nothing {
@@ -373,7 +379,9 @@ impl Session {
     /// A first line that agrees with the columns is a header; one with as many names, of which some
     /// agree, is a wrong one.
     fn is_header(&mut self, line: &[u8]) -> bool {
-        let (Some(header), Ok(text)) = (&self.header, std::str::from_utf8(line)) else { return false };
+        let (Some(header), Ok(text)) = (&self.header, std::str::from_utf8(line)) else {
+            return false;
+        };
         let plain = |name: &str| name.trim().trim_matches('"').to_ascii_lowercase();
         let known: Vec<String> = header.split(',').map(plain).collect();
         let found: Vec<String> = text.split(',').map(plain).collect();

@@ -7,7 +7,10 @@ use std::{
 };
 
 use alluvium_embedded::Embedded;
-use alluvium_flow::{Mistake, Pipeline, Settings, spec::{LogChoice, Spec}};
+use alluvium_flow::{
+    Mistake, Pipeline, Settings,
+    spec::{LogChoice, Spec},
+};
 use anyhow::Context;
 
 use crate::{

@@ -32,7 +32,7 @@ pub use self::{
     mistake::{Mistake, PlanError},
     plan::InputPlan,
     predictor::{Predictor, PredictorError, Scored},
-    publish::{state_digest, version_key},
+    publish::{alias_key, state_digest, version_key},
     registry::{ChampionEntry, Registry, VersionEntry, Versions},
 };
 use crate::{

@@ -21,6 +21,11 @@ pub fn version_key(model: &str, version: u64, page: Option<usize>) -> String {
     }
 }
 
+/// The key of an alias, as one writer writes it. Readers take the one with the greatest step.
+pub fn alias_key(name: &str, term: u64) -> String {
+    format!("alias/{name}/{term:016x}")
+}
+
 impl Pipeline {
     /// Whether versions are due after the record that was just read.
     pub(super) fn is_due(&mut self) -> bool {
@@ -201,7 +206,7 @@ impl Pipeline {
             "why": why,
         });
         let value = Some(serde_json::to_vec(&alias).expect("plain data"));
-        effects.models.push(ModelRecord { key: "alias/champion".into(), value });
+        effects.models.push(ModelRecord { key: alias_key("champion", effects.term), value });
     }
 }
 

@@ -143,14 +143,16 @@ impl Pipeline {
     }
 
     fn emit(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
-        let Pipeline { models, classes, carried, categories, scratch, .. } = self;
+        let Pipeline { models, classes, carried, categories, scratch, registry, .. } = self;
         let texts = &run.rows.texts[index * self.texts_per_row..(index + 1) * self.texts_per_row];
-        for model in models {
+        for (model, (_, versions)) in models.iter_mut().zip(&registry.models) {
             let start = effects.bytes.len();
+            let emitter = &mut scratch.emitter;
             effects.bytes.extend_from_slice(b"{\"model\":");
             super::emit::text(&mut effects.bytes, &model.judged.name);
+            effects.bytes.extend_from_slice(b",\"version\":");
+            emitter.integer(&mut effects.bytes, versions.newest);
             effects.bytes.push(b',');
-            let emitter = &mut scratch.emitter;
             emitter.answer(&mut effects.bytes, model.judged.task, &model.judged.answer, classes);
             for (place, column) in carried.iter().enumerate() {
                 effects.bytes.extend_from_slice(if place == 0 { b",\"carry\":{" } else { b"," });

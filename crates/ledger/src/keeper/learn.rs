@@ -33,6 +33,7 @@ impl<L: Log> Keeper<L> {
         let (mut left, mut any) = (budget, false);
         while left > 0 && !office.pending.is_empty() {
             effects.clear();
+            effects.term = office.term;
             effects.backlog =
                 office.pending.front().is_some_and(|p| !p.accepted.before.caught_up());
             let learned = office.learn_some(left.min(RUN_RECORDS), effects)?;
@@ -104,6 +105,7 @@ impl Office {
                     self.renew_decoders();
                 } else {
                     self.step(offset, Input::Settings(settings), effects);
+                    self.renew_decoders();
                 }
             }
             Body::Catchup { begins, .. } => self.begin_lanes(begins),

@@ -235,7 +235,7 @@ impl Office {
                 Some((self.lane_of(&frontier.input, frontier.partition)?, end))
             })
             .collect();
-        let (mut planned, mut done) = (0, false);
+        let mut planned = 0;
         while planned < most {
             if ends.iter().any(|(i, end)| self.lanes[*i].head_planned(*end) == Head::NotYet) {
                 break;
@@ -245,13 +245,12 @@ impl Office {
                     Head::Record(key) => Some((*i, key, self.lanes[*i].rank)),
                     _ => None,
                 });
-            let Some((index, bound)) = order::first_and_second(heads) else {
-                done = true;
-                break;
-            };
+            let Some((index, bound)) = order::first_and_second(heads) else { break };
             let end = ends.iter().find(|(i, _)| *i == index).map_or(0, |(_, end)| *end);
             planned += self.lanes[index].plan(end, bound, most - planned);
         }
+        // Asked anew: whether a cut ends the catch-up must not depend on how large cuts are.
+        let done = ends.iter().all(|(i, end)| self.lanes[*i].head_planned(*end) == Head::Nothing);
         if done {
             for (index, end) in &ends {
                 self.lanes[*index].finish_plan(*end);
@@ -311,7 +310,9 @@ impl Office {
     }
 
     fn submit(&mut self, body: Body, now: Time) {
-        let (term, seq, adopts) = (self.term, self.fold.seq + 1, self.fold.next);
+        // Nothing can be decided before there is a pipeline: what was asked waits for the next record.
+        let adopts = if self.pipeline.is_some() { self.fold.next } else { 0 };
+        let (term, seq) = (self.term, self.fold.seq + 1);
         let bytes = Control::Said { term, seq, adopts, body }.encode();
         let record = Outgoing {
             time: now,

@@ -249,7 +249,7 @@ impl<L: Log> Keeper<L> {
             return Ok(Next::Standby);
         }
         let result = match std::mem::replace(&mut self.phase, Phase::Standby) {
-            Phase::Standby => self.begin(),
+            Phase::Standby => self.begin(now),
             Phase::Recovering(recovery) => self.recover(recovery),
             Phase::Live => {
                 self.phase = Phase::Live;

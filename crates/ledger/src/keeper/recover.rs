@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use alluvium_flow::{Batch, Chain, Headers, OutTopic, Pipeline, order::OrderKey};
-use alluvium_learn::Reader;
+use alluvium_learn::{Reader, Time};
 
 use super::{
     Halt, Keeper, Next, Office, Phase, Trouble, input_ends,
@@ -95,7 +95,7 @@ pub(crate) struct Recovery {
 
 impl<L: Log> Keeper<L> {
     /// Opens an office: makes what topics are missing, and appends a TERM.
-    pub(super) fn begin(&mut self) -> Result<Next, Trouble> {
+    pub(super) fn begin(&mut self, now: Time) -> Result<Next, Trouble> {
         let built = Pipeline::build(&self.options.settings);
         let pipeline = built.map_err(|why| Halt::Settings(why.to_string()))?;
         let (mut partitions, mut topics) = (1, BTreeMap::new());
@@ -121,7 +121,7 @@ impl<L: Log> Keeper<L> {
         }
         let bytes = Control::Term { by: self.options.by.clone() }.encode();
         let record =
-            Outgoing { time: 0, key: None, value: Some(&bytes), headers: Headers::default() };
+            Outgoing { time: now, key: None, value: Some(&bytes), headers: Headers::default() };
         let ticket = appender.submit(control_route, record);
         self.office = Some(Box::new(Office {
             appender,
