@@ -143,9 +143,7 @@ impl State for Adwin {
     }
 
     fn footprint_bytes(&self) -> usize {
-        size_of::<Adwin>()
-            + self.counts.capacity()
-            + self.buckets.capacity() * size_of::<Bucket>()
+        size_of::<Adwin>() + self.counts.capacity() + self.buckets.capacity() * size_of::<Bucket>()
     }
 }
 

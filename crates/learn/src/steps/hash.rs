@@ -143,7 +143,11 @@ impl FeatureStep for Hash {
             let (hash, value) = input.read(row);
             // The slot takes the highest bits, the sign the lowest one.
             let value = if hash & 1 == 0 { value } else { -value };
-            pairs.push(Pair { slot: (hash >> (64 - self.bits)) as u32, field: index as u16, value });
+            pairs.push(Pair {
+                slot: (hash >> (64 - self.bits)) as u32,
+                field: index as u16,
+                value,
+            });
         }
         // No two pairs are equal in both, so the order of a sum is laid down.
         pairs.sort_unstable_by_key(|pair| (pair.slot, pair.field));
@@ -185,7 +189,13 @@ mod tests {
         let mut blocks = [vec![Pair { slot: 1, field: 9, value: 9.0 }]];
         let texts = Texts { spans: &[(1, 3)], bytes: b"xhi" };
         let mut values = values;
-        step.apply(&mut Row { values: &mut values, blocks: &mut blocks, ids: &[42], texts, time: 0 });
+        step.apply(&mut Row {
+            values: &mut values,
+            blocks: &mut blocks,
+            ids: &[42],
+            texts,
+            time: 0,
+        });
         blocks[0].clone()
     }
 

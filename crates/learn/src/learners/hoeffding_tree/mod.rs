@@ -182,7 +182,12 @@ impl Config {
         let upper = |v| (0.5..=1.0).contains(&v);
         check_number("majority_share_max", self.majority_share_max, "from 0.5 to 1", upper)?;
         let weight = |v| (0.0..=1e9).contains(&v);
-        check_number("naive_bayes_weight_min", self.naive_bayes_weight_min, "from 0 to 1e9", weight)?;
+        check_number(
+            "naive_bayes_weight_min",
+            self.naive_bayes_weight_min,
+            "from 0 to 1e9",
+            weight,
+        )?;
         Ok(())
     }
 }
