@@ -6,3 +6,5 @@ pub mod control;
 pub mod keeper;
 pub mod log;
 pub mod manifest;
+pub mod read;
+pub mod state;
