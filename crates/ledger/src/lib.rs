@@ -8,3 +8,4 @@ pub mod log;
 pub mod manifest;
 pub mod read;
 pub mod state;
+pub mod versions;

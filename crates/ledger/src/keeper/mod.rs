@@ -10,6 +10,7 @@ mod learn;
 mod live;
 mod output;
 mod recover;
+mod relearn;
 mod replay;
 mod snapshot;
 
@@ -18,6 +19,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use alluvium_flow::{Batch, Effects, News, Pipeline, Settings};
 use alluvium_learn::Time;
 
+pub use self::relearn::{Relearn, RelearnError, Relearned};
 use self::{
     lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
     snapshot::Snapshots,
@@ -152,6 +154,11 @@ pub(crate) struct Pending {
     /// it was submitted.
     own: Option<Box<InFlight>>,
     started: bool,
+}
+
+/// A record that somebody else's term, or an earlier one of ours, has accepted.
+fn pending(accepted: Accepted) -> Pending {
+    Pending { accepted, own: None, started: false }
 }
 
 /// Everything a writer holds in office; dropped when it steps down.
