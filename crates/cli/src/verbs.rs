@@ -5,8 +5,9 @@ use clap::CommandFactory;
 use crate::{
     args::{Arguments, Verb},
     failure::Failure,
-    load, run,
+    load, models, run,
     screen::say,
+    status,
 };
 
 /// Does what the command line asks for.
@@ -17,6 +18,8 @@ pub fn call(verb: &Verb) -> Result<(), Failure> {
     match verb {
         Verb::Load(call) => load::run(call),
         Verb::Run(call) => run::run(call),
+        Verb::Status(call) => status::run(call),
+        Verb::Models(call) => models::run(call),
         Verb::Schema => {
             let schema = crate::settings::json_schema::<alluvium_flow::spec::Spec>();
             say(&serde_json::to_string_pretty(&schema)?);

@@ -30,7 +30,7 @@ impl Pipeline {
     /// Whether versions are due after the record that was just read.
     pub(super) fn is_due(&mut self) -> bool {
         match self.spec.versions.every {
-            Over::Records(count) => self.counters.read % count == 0,
+            Over::Records(count) => self.counters.read.is_multiple_of(count),
             Over::Time(span) => {
                 let Some(now) = self.counters.time else { return false };
                 let next = now.saturating_add_unsigned(span - now.rem_euclid(span as i64) as u64);
