@@ -2,6 +2,7 @@
 
 #[expect(missing_docs, reason = "the doc comments of arguments are the help text")]
 pub mod args;
+pub mod check;
 pub mod clock;
 pub mod failure;
 pub mod last_run;

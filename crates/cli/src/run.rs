@@ -65,7 +65,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         follow: call.follow,
         news: Vec::new(),
     };
-    let result = run.to_the_end(&mut screen);
+    let result = run.until_the_end(&mut screen);
     match result {
         Ok(()) => {
             screen.finish(&mut run.keeper);
@@ -105,7 +105,7 @@ struct Running {
 }
 
 impl Running {
-    fn to_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
+    fn until_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
         loop {
             let now = clock::now();
             if self.stop.is_asked() {

@@ -28,7 +28,7 @@ impl Frame {
     pub(super) fn look(&mut self, pipeline: Option<&Pipeline>, lag: u64, now: Instant) {
         let Some(pipeline) = pipeline else { return };
         (self.read, self.lag) = (pipeline.counters().read, lag);
-        if self.due.is_some_and(|due| now < due) {
+        if self.read == 0 || self.due.is_some_and(|due| now < due) {
             return;
         }
         self.board = Board::of(pipeline);

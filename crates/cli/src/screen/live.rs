@@ -50,24 +50,25 @@ impl Drop for Live {
 pub(super) struct Pace {
     since: Instant,
     records: u64,
+    is_first: bool,
     pub(super) rate: Option<f64>,
 }
 
 impl Pace {
     /// Begins at so many records.
     pub(super) fn new(records: u64, now: Instant) -> Pace {
-        Pace { since: now, records, rate: None }
+        Pace { since: now, records, is_first: true, rate: None }
     }
 
-    /// So many records now: a new figure twice a second, a first one at once.
+    /// So many records now: a new figure twice a second, and the first as it comes about.
     pub(super) fn at(&mut self, records: u64, now: Instant) {
         let time = now.saturating_duration_since(self.since);
-        if self.rate.is_none() || time >= Duration::from_millis(500) {
-            let done = records.saturating_sub(self.records);
+        let done = records.saturating_sub(self.records);
+        if (self.is_first && done > 0) || time >= Duration::from_millis(500) {
             self.rate = Some(done as f64 / time.as_secs_f64().max(0.001));
         }
         if time >= Duration::from_millis(500) {
-            (self.since, self.records) = (now, records);
+            (self.since, self.records, self.is_first) = (now, records, false);
         }
     }
 }

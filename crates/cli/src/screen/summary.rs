@@ -212,6 +212,13 @@ impl Summary<'_> {
         )]
     }
 
+    /// Where the newest alarm of this run was: one of the champion's, if there is any.
+    fn newest_alarm(&self) -> Option<&String> {
+        let champion = self.pipeline.registry().champion();
+        let own = champion.and_then(|champion| self.story.alarms.get(&champion.model));
+        own.or_else(|| self.story.alarms.values().next())?.newest.back()
+    }
+
     fn next(&self, paint: Paint) -> Vec<String> {
         let home = self.home;
         let mut rows: Vec<(String, &str)> = Vec::new();
@@ -219,8 +226,7 @@ impl Summary<'_> {
             let verify = home.command("verify", &format!("{model}@{version}"));
             rows.push((verify, "prove it from the log"));
         }
-        let newest = self.story.alarms.values().filter_map(|alarms| alarms.newest.back());
-        if let Some(at) = newest.last() {
+        if let Some(at) = self.newest_alarm() {
             rows.push((home.command("show", at), "one record, all the way"));
         } else if self.story.new_ones().read == 0 {
             rows.push((home.command("run", "--follow"), "wait for more, and learn it"));
