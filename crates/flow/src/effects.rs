@@ -55,7 +55,8 @@ pub struct Output {
 /// A record for the topic of versions. The same key always gets the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelRecord {
-    /// `v/<model>/<version>[/<page>]` or `alias/<name>/<term>`; of one alias the greatest step wins.
+    /// `v/<model>/<version>[/<page>]` or `alias/<name>/<term>`; of one alias the greatest step
+    /// wins.
     pub key: String,
     /// `None`: the version was retired.
     pub value: Option<Vec<u8>>,

@@ -25,10 +25,14 @@ struct Arguments {
 enum Task {
     /// Everything that is checked before a commit; stops at the first failure.
     Ci,
+    /// Formats every Rust file, also those that `cargo fmt` does not find.
+    Format,
     /// The rules that no compiler knows.
     Tidy,
     /// Rewrites the golden files and the reference; read the difference in review.
     Bless,
+    /// Learns the examples in a release build and for a newer processor: the same bytes?
+    Digests,
     /// Runs the simulator over many seeds.
     Sim(Sim),
     /// Kills the binary at random moments, and compares with a run that nobody disturbed.
@@ -69,8 +73,10 @@ struct Chaos {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Ci => ci::ci(),
+        Task::Format => ci::format(false),
         Task::Tidy => tidy::tidy(),
         Task::Bless => bless::bless(),
+        Task::Digests => ci::digests(),
         Task::Sim(call) => sim(&call),
         Task::Chaos(call) => chaos(&call),
     };
@@ -85,7 +91,11 @@ fn main() -> ExitCode {
 
 /// The simulator is an example of its crate, so that no binary of the product depends on it.
 fn sim(call: &Sim) -> Result<(), String> {
-    let mut given = vec!["run", "--release", "--package", "alluvium-sim", "--example", "sim", "--"];
+    let mut given = vec!["run", "--release", "--package", "alluvium-sim", "--example", "sim"];
+    if call.bug.is_some() {
+        given.extend(["--features", "planted"]);
+    }
+    given.push("--");
     let (from, seeds) = match call.seed {
         Some(seed) => (Some(seed), 1),
         None => (call.from, call.seeds),

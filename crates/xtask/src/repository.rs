@@ -93,7 +93,10 @@ impl Repository {
 }
 
 /// What git tracks or would track. Where git cannot say, in an unpacked archive, all files.
-fn paths(root: &Path) -> Result<BTreeSet<String>, String> {
+///
+/// # Errors
+/// When neither git nor the directory can be read.
+pub(crate) fn paths(root: &Path) -> Result<BTreeSet<String>, String> {
     let given = ["ls-files", "--cached", "--others", "--exclude-standard"];
     let listed = match Command::new("git", &given).read() {
         Ok(listed) => listed.lines().map(str::to_string).collect(),

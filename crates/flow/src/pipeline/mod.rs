@@ -226,7 +226,8 @@ impl Pipeline {
         &self.layout
     }
 
-    /// The names of the steps, each after those it reads; those that fill a field's gaps end in `~`.
+    /// The names of the steps, each after those it reads; those that fill a field's gaps end in
+    /// `~`.
     pub fn step_names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().map(|step| step.name.as_str())
     }

@@ -1,12 +1,13 @@
 //! Linear regression: a number as the weighted sum of the features.
 //!
-//! Learns in one pass by the gradient of the squared error, with the optimizer of the settings. With
-//! `normalized` the label is shifted and scaled inside too, so that its unit does not matter either.
+//! Learns in one pass by the gradient of the squared error, with the optimizer of the settings.
+//! With `normalized` the label is shifted and scaled inside too, so that its unit does not matter
+//! either.
 //!
 //! - Task: a number.
 //! - Takes: numbers and hashed features, in any unit (see `normalized`).
-//! - Cost: time O(numbers + hashed features), about 75 ns to answer and learn 20 numbers with `sgd`;
-//!   memory 16 to 72 bytes a number and 16 bytes a hashed slot.
+//! - Cost: time O(numbers + hashed features), about 75 ns to answer and learn 20 numbers with
+//!   `sgd`; memory 16 to 72 bytes a number and 16 bytes a hashed slot.
 //! - Not for: labels with a few wild values, which pull everything (squared error; see `clip`), and
 //!   interactions between features, unless a step crosses them.
 //! - Papers: S. Ross, P. Mineiro and J. Langford, "Normalized Online Learning", UAI 2013, section 2,

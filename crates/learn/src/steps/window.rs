@@ -469,7 +469,8 @@ mod tests {
         assert_eq!(error.field, "make.spend.sum");
     }
 
-    /// With nothing but a count, a record takes no bytes, so the bytes that are there bound nothing.
+    /// With nothing but a count, a record takes no bytes, so the bytes that are there bound
+    /// nothing.
     #[test]
     fn a_state_of_impossible_numbers_is_refused_at_once() {
         let restored = |first: u64, count: usize| {

@@ -63,6 +63,7 @@ fn findings(repository: &Repository) -> Vec<Finding> {
     }
     for rust in repository.rust() {
         let bare = code::bare(&rust.text);
+        found.extend(text::width(rust, &bare));
         found.extend(size::check(rust, &bare));
         found.extend(words::check(rust, &bare));
         found.extend(components::check_settings(rust, &bare));

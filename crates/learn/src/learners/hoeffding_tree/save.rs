@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{Reader, State, StateError, Writer};
 
-/// Format 1: examples learned, classes seen, nodes, leaves and tables in the order of their indices.
+/// Format 1: examples learned, classes seen, nodes, leaves and tables in the order of their
+/// indices.
 const FORMAT: u16 = 1;
 
 impl State for HoeffdingTree {

@@ -202,8 +202,8 @@ fn best_threshold(
     best
 }
 
-/// The best test of a nominal slot: a branch for each code, or one code against all others. A tie is
-/// for the branch each, then for the lowest code.
+/// The best test of a nominal slot: a branch for each code, or one code against all others. A tie
+/// is for the branch each, then for the lowest code.
 fn best_code(
     config: &Config,
     whole: f64,

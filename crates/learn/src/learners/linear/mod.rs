@@ -29,8 +29,8 @@ pub(super) trait Loss {
     fn gradient(answer: f64, truth: f64) -> f64;
 }
 
-/// Features, gradients and examples' weights beyond this size count as this: their products, and the
-/// squares of these, summed over all examples there will ever be, stay finite.
+/// Features, gradients and examples' weights beyond this size count as this: their products, and
+/// the squares of these, summed over all examples there will ever be, stay finite.
 const SIZE_MAX: f64 = 1e40;
 
 /// Answers beyond this size count as this.

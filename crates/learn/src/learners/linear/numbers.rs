@@ -8,9 +8,10 @@ pub(super) const SIDE: usize = 4;
 
 /// Numbers of four slots.
 ///
-/// Loops over quads assert that what they read is finite. That is an invariant, and more: a loop that
-/// may end early is not turned by the compiler into one that gathers the first numbers of two quads
-/// into a vector, then the second ones, which takes longer than a vector of neighbours by half.
+/// Loops over quads assert that what they read is finite. That is an invariant, and more: a loop
+/// that may end early is not turned by the compiler into one that gathers the first numbers of two
+/// quads into a vector, then the second ones, which takes longer than a vector of neighbours by
+/// half.
 pub(super) type Quad = [f64; SIDE];
 
 /// One number a slot, in whole quads, so that a loop over them needs no rest. Invariant: what lies
@@ -64,7 +65,8 @@ impl Numbers {
         missing.fill(0.0);
     }
 
-    /// Numbers in whole quads: as they are where they have no rest, copied into these where they do.
+    /// Numbers in whole quads: as they are where they have no rest, copied into these where they
+    /// do.
     #[inline]
     pub(super) fn whole<'a>(&'a mut self, values: &'a [f64]) -> &'a [Quad] {
         match values.as_chunks::<SIDE>() {

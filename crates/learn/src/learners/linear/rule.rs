@@ -1,9 +1,9 @@
 //! How one gradient moves one weight, and how it moves a whole row of them.
 //!
 //! The same three formulas serve dense slots (arrays side by side, so that the loops become vector
-//! instructions), hashed slots and the intercept. Features and gradients are bounded where they enter
-//! (see `SIZE_MAX`), so gradient descent and AdaGrad cannot leave the finite numbers. FTRL could
-//! where it divides by nearly 0; it does not make such a move.
+//! instructions), hashed slots and the intercept. Features and gradients are bounded where they
+//! enter (see `SIZE_MAX`), so gradient descent and AdaGrad cannot leave the finite numbers. FTRL
+//! could where it divides by nearly 0; it does not make such a move.
 
 use std::array::from_fn;
 
@@ -136,8 +136,8 @@ impl Rule for AdaGradRule {
     }
 }
 
-/// FTRL-Proximal; algorithm 1 of the paper with the weight computed when `z` changes instead of when
-/// it is next needed, and the root of `n` kept in place of `n`, which saves a root.
+/// FTRL-Proximal; algorithm 1 of the paper with the weight computed when `z` changes instead of
+/// when it is next needed, and the root of `n` kept in place of `n`, which saves a root.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FtrlRule {
     pub(super) alpha: f64,

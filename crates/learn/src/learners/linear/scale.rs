@@ -14,18 +14,19 @@ use super::{
 };
 use crate::{Reader, StateError, Writer, math};
 
-/// How many deviations a feature may be from its mean: beyond, it counts as so many. Bounds what one
-/// wild value does, and how hard a rare flag hits.
+/// How many deviations a feature may be from its mean: beyond, it counts as so many. Bounds what
+/// one wild value does, and how hard a rare flag hits.
 const DEVIATIONS_MAX: f64 = 4.0;
 
 /// For so many first examples the scale is refreshed at each, ...
 const REFRESH_ALWAYS: u64 = 256;
 
-/// ... and then at every so many: a root and a division a slot are most of an update's time, and the
-/// scale of thousands of values hardly moves in sixteen.
+/// ... and then at every so many: a root and a division a slot are most of an update's time, and
+/// the scale of thousands of values hardly moves in sixteen.
 const REFRESH_EVERY: u64 = 16;
 
-/// What is known of each slot's scale. Invariant: all five have one length, and hold finite numbers.
+/// What is known of each slot's scale. Invariant: all five have one length, and hold finite
+/// numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
     mean: Numbers,

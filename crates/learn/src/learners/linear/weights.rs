@@ -96,8 +96,8 @@ impl Weights {
         self.table.dot(sparse) + self.intercept.weight
     }
 
-    /// Takes in how large the hashed features are. Returns what is added to the dense slots' part of
-    /// the answer, and of the example's squared size.
+    /// Takes in how large the hashed features are. Returns what is added to the dense slots' part
+    /// of the answer, and of the example's squared size.
     #[inline]
     pub(super) fn observe(&mut self, sparse: &[Pair]) -> (f64, f64) {
         let (dot, size) = self.table.observe(sparse);
