@@ -31,7 +31,7 @@ impl Failure {
     pub fn show(&self, colour: bool) -> String {
         match self {
             Failure::Failed(error) => format!("{}: {}\n", label("error", colour), chain(error)),
-            Failure::Mistakes(mistakes) => mistakes.show(colour),
+            Failure::Mistakes(mistakes) => format!("{}\n", mistakes.show(colour).trim_end()),
             Failure::Usage(text) => format!("{}: {text}\n", label("error", colour)),
             Failure::Halted(text) => match text.strip_prefix("halted") {
                 Some(rest) => format!("{}{rest}\n", label("halted", colour)),

@@ -158,6 +158,7 @@ impl Table {
         let titles = [
             format!("since the beginning ({} to {})", shown[0], shown[1]),
             "since the beginning".into(),
+            "from the start".into(),
             String::new(),
         ];
         let fits = |title: &String| width(title) <= room;

@@ -48,7 +48,10 @@ impl Frame {
         for (topic, loaded) in &story.loads {
             lines.push(paint.labelled("loaded", &super::loaded(topic, loaded)));
         }
-        lines.push(paint.labelled("learning", &learning(self.read, self.lag, pace, 24)));
+        if self.waiting.is_none() || self.read > 0 {
+            let line = learning(self.read, self.lag, pace, paint.bar());
+            lines.push(paint.labelled("learning", &line));
+        }
         if self.read > 0 {
             lines.push(String::new());
             lines.extend(self.board.lines(paint));

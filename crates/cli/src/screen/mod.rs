@@ -13,7 +13,7 @@ mod summary;
 pub(crate) mod words;
 
 use std::{
-    io::{IsTerminal, Write},
+    io::Write,
     time::{Duration, Instant},
 };
 
@@ -79,8 +79,8 @@ impl Screen {
         let now = Instant::now();
         let form = if json {
             Form::Json
-        } else if std::io::stderr().is_terminal() {
-            Form::Live(Live::new(), Frame::default())
+        } else if let Some(live) = Live::new() {
+            Form::Live(live, Frame::default())
         } else {
             Form::Plain { due: now + PLAIN, alarms: 0, told: 0, was_level: false }
         };
@@ -115,7 +115,7 @@ impl Screen {
             }
             Form::Plain { .. } => {}
             Form::Live(live, _) => {
-                let line = frame::loading(source, read, share, &self.pace, 24);
+                let line = frame::loading(source, read, share, &self.pace, live.paint.bar());
                 let line = live.paint.labelled("loading", &line);
                 live.draw(&[self.home.head(live.paint), line]);
             }
@@ -308,8 +308,8 @@ impl Screen {
         }
     }
 
-    fn clear(&self) {
-        if let Form::Live(live, _) = &self.form {
+    fn clear(&mut self) {
+        if let Form::Live(live, _) = &mut self.form {
             live.clear();
         }
     }
@@ -327,8 +327,7 @@ pub struct LoadBar {
 impl LoadBar {
     /// A bar for a source.
     pub fn new(source: &str, position: Position) -> LoadBar {
-        let live = std::io::stderr().is_terminal().then(Live::new);
-        let now = Instant::now();
+        let (live, now) = (Live::new(), Instant::now());
         LoadBar { source: source.into(), position, live, pace: Pace::new(0, now), due: now }
     }
 
@@ -343,7 +342,7 @@ impl LoadBar {
         let line = |width| frame::loading(&self.source, read, share, &self.pace, width);
         match &mut self.live {
             Some(live) => {
-                let line = live.paint.labelled("loading", &line(24));
+                let line = live.paint.labelled("loading", &line(live.paint.bar()));
                 live.draw(&[line]);
                 self.due = now + REDRAW;
             }
