@@ -139,10 +139,11 @@ impl<L: Log> Keeper<L> {
         if of > 0 && refused as f64 > options.refused_share_max * of as f64 {
             return Err(Halt::Refused { refused, of }.into());
         }
-        if office.goal.is_none() || (office.fold.caught_up() && !office.goal_reached()) {
-            if let Some(body) = office.catch_up(log)? {
-                return Ok(Some(body));
-            }
+        let is_short = office.fold.caught_up() && !office.goal_reached();
+        if (office.goal.is_none() || is_short)
+            && let Some(body) = office.catch_up(log)?
+        {
+            return Ok(Some(body));
         }
         let body = if !office.fold.caught_up() {
             office.plan_catchup(options.cut_records_max)
@@ -171,13 +172,9 @@ impl Office {
         })
     }
 
-    /// Whether an accepted change of the settings is still to be carried out.
+    /// Whether a record that changes the settings is still to be learned.
     fn changing(&self) -> bool {
-        self.pending.iter().any(|pending| {
-            let adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
-            matches!(pending.accepted.body, Body::Settings(_))
-                || pending.accepted.adopts.iter().any(adopt)
-        })
+        self.pending.iter().any(|pending| pending.changes)
     }
 
     fn empty_cut(&self) -> Body {
@@ -362,7 +359,11 @@ impl Office {
             }
             Folded::Accepted(accepted) => {
                 let own = if is_ours { self.in_flight.take().map(Box::new) } else { None };
-                self.pending.push_back(Pending { accepted: *accepted, own, started: false });
+                let adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
+                let changes =
+                    matches!(accepted.body, Body::Settings(_)) || accepted.adopts.iter().any(adopt);
+                let pending = Pending { accepted: *accepted, own, started: false, changes };
+                self.pending.push_back(pending);
             }
         }
         Ok(())

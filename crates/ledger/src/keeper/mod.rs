@@ -158,6 +158,9 @@ pub(crate) struct Pending {
     /// it was submitted.
     own: Option<Box<InFlight>>,
     started: bool,
+    /// Whether it changes the settings. Until it is learned to its end nothing is planned: a change
+    /// makes new decoders, and what was read ahead is read again.
+    changes: bool,
 }
 
 /// Everything a writer holds in office; dropped when it steps down.
