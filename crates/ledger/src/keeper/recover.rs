@@ -12,7 +12,7 @@ use super::{
     snapshot::{ORDER_SECTION, Snapshots},
 };
 use crate::{
-    control::{At, Control, Fold, digest_of},
+    control::{At, Body, Control, Fold, digest_of},
     log::{Log, LogError, Outgoing, Policy, Polled, RecordReader, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
 };
@@ -377,15 +377,11 @@ impl<L: Log> Keeper<L> {
                 for record in recovery.batch.iter() {
                     let value = record.value.unwrap_or_default();
                     match anchor.take() {
-                        Some((offset, digest)) if offset == record.offset => {
-                            if digest_of(value) != digest {
+                        Some((offset, digest)) => {
+                            if offset != record.offset || digest_of(value) != digest {
                                 let why = format!("control:{offset} is not what it was");
                                 return Err(Halt::LogChanged(why).into());
                             }
-                        }
-                        Some((offset, _)) => {
-                            let why = format!("control:{offset} is no longer there");
-                            return Err(Halt::LogChanged(why).into());
                         }
                         None if record.offset >= office.fold.next => {
                             office.fold_record(record.offset, value)?;
@@ -405,7 +401,17 @@ impl<L: Log> Keeper<L> {
     /// What has to be read again must still be there, and must be the same topics.
     fn check_inputs(&mut self, recovery: &mut Recovery) -> Result<(), Trouble> {
         let office = self.office.as_mut().expect("opened by begin");
-        let Some(pipeline) = &office.pipeline else { return Ok(()) };
+        // From the very beginning there is no pipeline yet, only the record that will make it.
+        let first = office.pending.iter().find_map(|pending| match &pending.accepted.body {
+            Body::Settings(settings) => Some(settings),
+            _ => None,
+        });
+        let built = match (&office.pipeline, first) {
+            (None, Some(settings)) => Some(Pipeline::build(settings)),
+            _ => None,
+        };
+        let built = built.transpose().map_err(|why| Halt::Settings(why.to_string()))?;
+        let Some(pipeline) = office.pipeline.as_ref().or(built.as_ref()) else { return Ok(()) };
         let ends = input_ends(&mut self.log, pipeline)?;
         let mut expired = None;
         for frontier in &office.fold.partitions {
