@@ -255,8 +255,12 @@ impl Pipeline {
         }
     }
 
+    /// Takes how it runs, and that alone: what is learned may have been changed by a decision since
+    /// somebody asked for this.
     fn run_as(&mut self, settings: &Settings, effects: &mut Effects) {
-        if let Err(why) = self.adopt(&Arc::new(settings.clone())) {
+        let (kernel, learned) = (self.settings.kernel, self.settings.learned.clone());
+        let settings = Settings { kernel, learned, runs: settings.runs.clone() };
+        if let Err(why) = self.adopt(&Arc::new(settings)) {
             effects.news.push(News::Refused { why });
         }
     }

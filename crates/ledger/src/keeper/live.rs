@@ -139,7 +139,8 @@ impl<L: Log> Keeper<L> {
         if of > 0 && refused as f64 > options.refused_share_max * of as f64 {
             return Err(Halt::Refused { refused, of }.into());
         }
-        if (office.goal.is_none() || (office.replay.fold.caught_up() && !office.goal_reached()))
+        let is_short = office.replay.fold.caught_up() && !office.goal_reached();
+        if (office.goal.is_none() || is_short)
             && let Some(body) = office.catch_up(log)?
         {
             return Ok(Some(body));
@@ -171,13 +172,9 @@ impl Office {
         })
     }
 
-    /// Whether an accepted change of the settings is still to be carried out.
+    /// Whether a record that changes the settings is still to be learned.
     fn changing(&self) -> bool {
-        self.replay.pending.iter().any(|pending| {
-            let adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
-            matches!(pending.accepted.body, Body::Settings(_))
-                || pending.accepted.adopts.iter().any(adopt)
-        })
+        self.replay.pending.iter().any(|pending| pending.changes)
     }
 
     fn empty_cut(&self) -> Body {
@@ -364,7 +361,7 @@ impl Office {
             }
             Folded::Accepted(accepted) => {
                 let own = if is_ours { self.in_flight.take().map(Box::new) } else { None };
-                self.replay.pending.push_back(Pending { accepted: *accepted, own, started: false });
+                self.replay.pending.push_back(Pending::new(*accepted, own));
             }
         }
         Ok(())

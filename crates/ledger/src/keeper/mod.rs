@@ -16,7 +16,7 @@ mod snapshot;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use alluvium_flow::{Batch, Effects, News, Pipeline, Settings};
+use alluvium_flow::{Batch, Decision, Effects, News, Pipeline, Settings};
 use alluvium_learn::Time;
 
 pub use self::relearn::{Relearn, RelearnError, Relearned};
@@ -25,7 +25,7 @@ use self::{
     snapshot::Snapshots,
 };
 use crate::{
-    control::{Accepted, At},
+    control::{Accepted, At, Body},
     log::{Appender, Log, LogError, RecordReader, Settled},
 };
 
@@ -154,11 +154,18 @@ pub(crate) struct Pending {
     /// it was submitted.
     own: Option<Box<InFlight>>,
     started: bool,
+    /// Whether it changes the settings. Until it is learned to its end nothing is planned: a change
+    /// makes new decoders, and what was read ahead is read again.
+    changes: bool,
 }
 
-/// A record that somebody else's term, or an earlier one of ours, has accepted.
-fn pending(accepted: Accepted) -> Pending {
-    Pending { accepted, own: None, started: false }
+impl Pending {
+    fn new(accepted: Accepted, own: Option<Box<InFlight>>) -> Pending {
+        let adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
+        let changes =
+            matches!(accepted.body, Body::Settings(_)) || accepted.adopts.iter().any(adopt);
+        Pending { accepted, own, started: false, changes }
+    }
 }
 
 /// Everything a writer holds in office; dropped when it steps down.

@@ -13,7 +13,7 @@ use super::{
     snapshot::{ORDER_SECTION, Snapshots},
 };
 use crate::{
-    control::{At, Control, digest_of},
+    control::{At, Body, Control, digest_of},
     log::{Log, LogError, Outgoing, Policy, Polled, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
     read::Stretch,
@@ -339,7 +339,19 @@ impl<L: Log> Keeper<L> {
     /// What has to be read again must still be there, and must be the same topics.
     fn check_inputs(&mut self, recovery: &mut Recovery) -> Result<(), Trouble> {
         let office = self.office.as_mut().expect("opened by begin");
-        let Some(pipeline) = &office.replay.pipeline else { return Ok(()) };
+        // From the very beginning there is no pipeline yet, only the record that will make it.
+        let first = office.replay.pending.iter().find_map(|pending| match &pending.accepted.body {
+            Body::Settings(settings) => Some(settings),
+            _ => None,
+        });
+        let built = match (&office.replay.pipeline, first) {
+            (None, Some(settings)) => Some(Pipeline::build(settings)),
+            _ => None,
+        };
+        let built = built.transpose().map_err(|why| Halt::Settings(why.to_string()))?;
+        let Some(pipeline) = office.replay.pipeline.as_ref().or(built.as_ref()) else {
+            return Ok(());
+        };
         let ends = input_ends(&mut self.log, pipeline)?;
         let mut expired = None;
         for frontier in &office.replay.fold.partitions {

@@ -3,7 +3,7 @@
 
 use alluvium_flow::{Batch, Effects, Pipeline, Run};
 
-use super::{Halt, input_ends, learn::Learned, pending, replay::Replay};
+use super::{Halt, Pending, input_ends, learn::Learned, replay::Replay};
 use crate::{
     control::{At, Body, Folded},
     log::{Log, LogError, Polled},
@@ -147,7 +147,9 @@ impl Relearn {
                     );
                     return Err(Halt::LogChanged(why).into());
                 }
-                Folded::Accepted(accepted) => self.replay.pending.push_back(pending(*accepted)),
+                Folded::Accepted(accepted) => {
+                    self.replay.pending.push_back(Pending::new(*accepted, None));
+                }
             }
         }
         Ok(polled)
