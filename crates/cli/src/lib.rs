@@ -3,16 +3,22 @@
 #[expect(missing_docs, reason = "the doc comments of arguments are the help text")]
 pub mod args;
 pub mod clock;
+pub mod decide;
 pub mod failure;
+pub mod header;
 pub mod load;
 pub mod look;
 pub mod models;
 pub mod open;
+pub mod record;
 pub mod run;
+pub mod score;
 pub mod screen;
 pub mod settings;
+pub mod show;
 pub mod signals;
 pub mod source;
 pub mod status;
 pub mod tell;
 pub mod verbs;
+pub mod verify;

@@ -61,7 +61,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         follow: call.follow,
         news: Vec::new(),
     };
-    let result = run.to_the_end(&mut screen);
+    let result = run.until_the_end(&mut screen);
     match result {
         Ok(()) => {
             screen.finish(&run.keeper);
@@ -101,7 +101,7 @@ struct Running {
 }
 
 impl Running {
-    fn to_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
+    fn until_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
         loop {
             let now = clock::now();
             let stop = self.stop.is_asked() || self.is_over();

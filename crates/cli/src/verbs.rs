@@ -4,10 +4,11 @@ use clap::CommandFactory;
 
 use crate::{
     args::{Arguments, Verb},
+    decide,
     failure::Failure,
-    load, models, run,
+    load, models, run, score,
     screen::say,
-    status,
+    show, status, verify,
 };
 
 /// Does what the command line asks for.
@@ -18,6 +19,10 @@ pub fn call(verb: &Verb) -> Result<(), Failure> {
     match verb {
         Verb::Load(call) => load::run(call),
         Verb::Run(call) => run::run(call),
+        Verb::Score(call) => score::run(call),
+        Verb::Show(call) => show::run(call),
+        Verb::Verify(call) => verify::run(call),
+        Verb::Decide(call) => decide::run(call),
         Verb::Status(call) => status::run(call),
         Verb::Models(call) => models::run(call),
         Verb::Schema => {
