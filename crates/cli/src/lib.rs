@@ -2,10 +2,12 @@
 
 #[expect(missing_docs, reason = "the doc comments of arguments are the help text")]
 pub mod args;
+pub mod check;
 pub mod clock;
 pub mod decide;
 pub mod failure;
 pub mod header;
+pub mod last_run;
 pub mod load;
 pub mod look;
 pub mod models;

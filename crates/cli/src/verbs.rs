@@ -4,12 +4,20 @@ use clap::CommandFactory;
 
 use crate::{
     args::{Arguments, Verb},
-    decide,
+    check, decide,
     failure::Failure,
     load, models, run, score,
     screen::say,
     show, status, verify,
 };
+
+/// The verb that is most like a word that is none.
+pub fn meant(word: &str) -> Option<String> {
+    let command = Arguments::command();
+    let verbs = command.get_subcommands().map(|verb| verb.get_name().to_string());
+    let far = |verb: &String| strsim::damerau_levenshtein(word, verb);
+    verbs.filter(|verb| verb != word && far(verb) * 3 <= verb.len().max(3)).min_by_key(far)
+}
 
 /// Does what the command line asks for.
 ///
@@ -17,6 +25,7 @@ use crate::{
 /// What the verb ended with.
 pub fn call(verb: &Verb) -> Result<(), Failure> {
     match verb {
+        Verb::Check(call) => check::run(call),
         Verb::Load(call) => load::run(call),
         Verb::Run(call) => run::run(call),
         Verb::Score(call) => score::run(call),

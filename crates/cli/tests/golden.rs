@@ -1,7 +1,7 @@
 //! The examples learn the very same models on every machine and in every build.
 //!
-//! `UPDATE_EXPECT=1 cargo test -p alluvium --test golden` writes the golden files anew. `cargo xtask
-//! digests` runs this test in a release build and for a newer processor as well.
+//! `UPDATE_EXPECT=1 cargo test -p alluvium --test golden` writes the golden files anew.
+//! `cargo xtask digests` runs this test in a release build and for a newer processor as well.
 
 use std::{fs, path::Path, process::Command};
 

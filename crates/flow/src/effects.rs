@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use alluvium_learn::Time;
-
 use crate::Headers;
 
 /// A topic of the pipeline's own that records go to.
@@ -57,7 +55,8 @@ pub struct Output {
 /// A record for the topic of versions. The same key always gets the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelRecord {
-    /// `v/<model>/<version>[/<page>]` or `alias/<name>/<term>`; of one alias the greatest step wins.
+    /// `v/<model>/<version>[/<page>]` or `alias/<name>/<term>`; of one alias the greatest step
+    /// wins.
     pub key: String,
     /// `None`: the version was retired.
     pub value: Option<Vec<u8>>,
@@ -120,8 +119,6 @@ pub struct Effects {
     pub models: Vec<ModelRecord>,
     /// News.
     pub news: Vec<News>,
-    /// The greatest record time so far.
-    pub time: Time,
 }
 
 impl Effects {

@@ -2,6 +2,7 @@
 //!
 //! No Kafka, no HTTP, no thread, no clock.
 
+pub mod bugs;
 pub mod control;
 pub mod keeper;
 pub mod log;

@@ -45,8 +45,8 @@ pub(super) fn digits(bytes: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
     at
 }
 
-/// Reads a short decimal (`-12.5`) at the start of the bytes; returns it with where it ends. `None`:
-/// something else stands there, or more digits than are exact this way.
+/// Reads a short decimal (`-12.5`) at the start of the bytes; returns it with where it ends.
+/// `None`: something else stands there, or more digits than are exact this way.
 #[inline]
 pub(super) fn short(bytes: &[u8]) -> Option<(f64, usize)> {
     let negative = bytes.first() == Some(&b'-');

@@ -405,7 +405,8 @@ impl Planner<'_> {
             "" => Mistake::new(path, error.must_be.clone()),
             value => {
                 let name = error.field.rsplit('.').next().unwrap_or_default();
-                Mistake::new(path, format!("{name} is {value}, but must be {}", error.must_be))
+                let must_be = &error.must_be;
+                Mistake::new(path, format!("`{name}` has `{value}`, but must be {must_be}"))
             }
         }
     }

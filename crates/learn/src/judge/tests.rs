@@ -1,3 +1,5 @@
+//! Judges held against sums that are made anew each time.
+
 use super::*;
 use crate::{
     math::{random_bits, random_unit},

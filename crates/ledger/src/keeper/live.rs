@@ -313,7 +313,9 @@ impl Office {
     }
 
     fn submit(&mut self, body: Body, now: Time) {
-        let (term, seq, adopts) = (self.term, self.replay.fold.seq + 1, self.replay.fold.next);
+        // Nothing can be decided before there is a pipeline: what was asked waits for the next record.
+        let adopts = if self.replay.pipeline.is_some() { self.replay.fold.next } else { 0 };
+        let (term, seq) = (self.term, self.replay.fold.seq + 1);
         let bytes = Control::Said { term, seq, adopts, body }.encode();
         let record = Outgoing {
             time: now,

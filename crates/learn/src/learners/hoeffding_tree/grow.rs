@@ -162,7 +162,8 @@ impl HoeffdingTree {
         self.fixed_bytes -= self.leaves[index].counted_bytes();
         for (child, part) in parts.into_iter().enumerate() {
             let fresh = Leaf::new(depth, part);
-            let place = if child == 0 { self.reuse_leaf(index, fresh) } else { self.new_leaf(fresh) };
+            let place =
+                if child == 0 { self.reuse_leaf(index, fresh) } else { self.new_leaf(fresh) };
             self.new_node(Node::Leaf(place));
         }
         self.nodes[node as usize] = match test {
@@ -172,8 +173,7 @@ impl HoeffdingTree {
                 let children = (first..).zip(weights);
                 let way = |(code, (node, weight))| Way { code, node, weight };
                 let ways: Vec<Way> = codes.into_iter().zip(children).map(way).collect();
-                self.fixed_bytes +=
-                    TABLE_BYTES + WAY_BYTES * ways.len() as u64;
+                self.fixed_bytes += TABLE_BYTES + WAY_BYTES * ways.len() as u64;
                 reserve_tight(&mut self.tables);
                 self.tables.push(ways);
                 Node::Each { slot, table: self.tables.len() as u32 - 1 }

@@ -1,7 +1,7 @@
 //! What a leaf remembers of the examples it saw: for every class a Gaussian for each number and the
 //! counts of each nominal slot's codes.
 
-use crate::{Features, Shape, SlotKind, StateError, math, Reader, Writer};
+use crate::{Features, Reader, Shape, SlotKind, StateError, Writer, math};
 
 /// Numbers beyond this, on either side, count as this: their squares and sums stay finite.
 pub(super) const VALUE_MAX: f64 = 1e100;
@@ -355,7 +355,10 @@ impl Block {
         for index in 0..count {
             let Spread { squares, least, most, mean, .. } = block.spread(index);
             let bound = -VALUE_MAX..=VALUE_MAX;
-            if squares < 0.0 || least > most || ![mean, least, most].iter().all(|v| bound.contains(v)) {
+            if squares < 0.0
+                || least > most
+                || ![mean, least, most].iter().all(|v| bound.contains(v))
+            {
                 return Err(StateError::Unfit { what: "a spread that no numbers have" });
             }
         }

@@ -101,7 +101,12 @@ impl Split {
 }
 
 /// The class weights on either side of a threshold.
-fn part_number(observers: &Observers, number: usize, threshold: f64, parts: &mut [Vec<ClassWeight>; 2]) {
+fn part_number(
+    observers: &Observers,
+    number: usize,
+    threshold: f64,
+    parts: &mut [Vec<ClassWeight>; 2],
+) {
     let [left, right] = parts;
     left.clear();
     right.clear();
@@ -156,11 +161,7 @@ fn part_each(observers: &Observers, nominal: usize, codes: &[u32]) -> Vec<Vec<Cl
 }
 
 /// The class weights of each branch that a test makes.
-pub(super) fn parts(
-    observers: &Observers,
-    kind: Kind,
-    test: &Test,
-) -> Vec<Vec<ClassWeight>> {
+pub(super) fn parts(observers: &Observers, kind: Kind, test: &Test) -> Vec<Vec<ClassWeight>> {
     let mut two = [Vec::new(), Vec::new()];
     match (kind, test) {
         (Kind::Number(at), Test::Threshold(value)) => part_number(observers, at, *value, &mut two),
@@ -201,8 +202,8 @@ fn best_threshold(
     best
 }
 
-/// The best test of a nominal slot: a branch for each code, or one code against all others. A tie is
-/// for the branch each, then for the lowest code.
+/// The best test of a nominal slot: a branch for each code, or one code against all others. A tie
+/// is for the branch each, then for the lowest code.
 fn best_code(
     config: &Config,
     whole: f64,
@@ -213,9 +214,8 @@ fn best_code(
     let mut codes: Vec<u32> = counts.map(|count| count.code).collect();
     codes.sort_unstable();
     codes.dedup();
-    let merit = |parts: &[Vec<ClassWeight>]| {
-        config.split.merit(whole, parts, config.branch_share_min)
-    };
+    let merit =
+        |parts: &[Vec<ClassWeight>]| config.split.merit(whole, parts, config.branch_share_min);
     let mut best: Option<(f64, Test)> = None;
     if config.nominal_split == NominalSplit::Multiway {
         let merit = merit(&part_each(observers, nominal, &codes));
@@ -236,7 +236,12 @@ fn best_code(
 
 /// Looks at a leaf: Domingos and Hulten's table 1, lines 12 to 17. A tie between slots is for the
 /// last.
-pub(super) fn decide(config: &Config, slots: &Slots, leaf: &Leaf, observers: &Observers) -> Decision {
+pub(super) fn decide(
+    config: &Config,
+    slots: &Slots,
+    leaf: &Leaf,
+    observers: &Observers,
+) -> Decision {
     let weight = total(&leaf.classes);
     let heaviest = leaf.classes.iter().map(|entry| entry.weight).fold(0.0, f64::max);
     if leaf.classes.iter().filter(|entry| entry.weight > 0.0).count() < 2 {

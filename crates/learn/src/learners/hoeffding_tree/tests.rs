@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Reader, learners::LearnerConfig, Slot, SlotKind, State, Writer, math};
+use crate::{Reader, Slot, SlotKind, State, Writer, learners::LearnerConfig, math};
 
 fn shape(numbers: usize, nominal: &[u32], values_max: u32) -> Shape {
     let mut shape = Shape::numbers(numbers, LabelShape::Class { values_max });
@@ -132,8 +132,7 @@ fn naive_bayes_smooths_codes_by_laplace() {
 /// distribution's 0.841345.
 #[test]
 fn a_gaussian_is_cut_at_its_distribution() {
-    let spread =
-        observer::Spread { weight: 2.0, mean: 1.0, squares: 2.0, least: 0.0, most: 2.0 };
+    let spread = observer::Spread { weight: 2.0, mean: 1.0, squares: 2.0, least: 0.0, most: 2.0 };
     assert_eq!(spread.weight_below(1.0), 1.0);
     let below = spread.weight_below(1.0 + std::f64::consts::SQRT_2);
     assert!((below - 2.0 * 0.841_344_746_068_543).abs() < 1e-12, "{below}");
