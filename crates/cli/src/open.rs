@@ -9,7 +9,7 @@ use std::{
 use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Mistake, Pipeline, Settings,
-    spec::{LogChoice, Spec},
+    spec::{Input, LogChoice, Spec},
 };
 use anyhow::Context;
 
@@ -103,6 +103,29 @@ impl Opened {
     /// The name of one of the pipeline's own topics.
     pub fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.prefix())
+    }
+
+    /// Each input's name and topic.
+    pub fn topics(&self) -> Vec<(String, String)> {
+        let inputs = self.spec.input.iter();
+        inputs.map(|(name, input)| (name.clone(), input.topic(name).to_string())).collect()
+    }
+
+    /// The input a call means: the one it names, or the only one.
+    ///
+    /// # Errors
+    /// When there is no such input, or several and none is named.
+    pub fn pick_input(&self, name: Option<&str>) -> Result<(&str, &Input), Failure> {
+        let inputs = &self.spec.input;
+        let found = match name {
+            Some(name) => inputs.get_key_value(name),
+            None if inputs.len() == 1 => inputs.iter().next(),
+            None => None,
+        };
+        found.map(|(name, input)| (name.as_str(), input)).ok_or_else(|| {
+            let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
+            Failure::Usage(format!("say which input: --input NAME, one of {}", known.join(", ")))
+        })
     }
 
     /// Where a path of the file leads: relative ones are beside it.

@@ -77,14 +77,7 @@ fn never_ran(opened: &Opened, json: bool) {
 fn reaches(look: &mut Look, standing: &Standing) -> Result<Vec<Reach>, Failure> {
     let mut reaches = Vec::new();
     let positions = standing.newest.as_ref().map(|newest| &newest.manifest.positions);
-    let inputs: Vec<(String, String)> = look
-        .opened
-        .spec
-        .input
-        .iter()
-        .map(|(name, input)| (name.clone(), input.topic(name).to_string()))
-        .collect();
-    for (input, topic) in inputs {
+    for (input, topic) in look.opened.topics() {
         for (partition, ends) in look.ends(&topic)?.into_iter().enumerate() {
             let partition = partition as u32;
             let named = positions.into_iter().flatten();

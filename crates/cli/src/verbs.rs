@@ -4,11 +4,11 @@ use clap::CommandFactory;
 
 use crate::{
     args::{Arguments, Verb},
-    check,
+    check, decide,
     failure::Failure,
-    load, models, run,
+    load, models, run, score,
     screen::say,
-    status,
+    show, status, verify,
 };
 
 /// The verb that is most like a word that is none.
@@ -28,6 +28,10 @@ pub fn call(verb: &Verb) -> Result<(), Failure> {
         Verb::Check(call) => check::run(call),
         Verb::Load(call) => load::run(call),
         Verb::Run(call) => run::run(call),
+        Verb::Score(call) => score::run(call),
+        Verb::Show(call) => show::run(call),
+        Verb::Verify(call) => verify::run(call),
+        Verb::Decide(call) => decide::run(call),
         Verb::Status(call) => status::run(call),
         Verb::Models(call) => models::run(call),
         Verb::Schema => {

@@ -48,7 +48,7 @@ pub struct Loaded {
 /// When the source or the log fails.
 pub fn run(call: &args::Load) -> Result<(), Failure> {
     let opened = Opened::read(&call.file, &call.named)?;
-    let (name, input) = pick_input(&opened, call.input.as_deref())?;
+    let (name, input) = opened.pick_input(call.input.as_deref())?;
     let mut log = opened.log()?;
     let stop = Stop::listen()?;
     let sources: Vec<String> = match &call.source {
@@ -74,20 +74,6 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
         bar.finish(&loaded, input.topic(name));
     }
     Ok(())
-}
-
-/// The input a call means: the one it names, or the only one.
-fn pick_input<'a>(opened: &'a Opened, name: Option<&str>) -> Result<(&'a str, &'a Input), Failure> {
-    let inputs = &opened.spec.input;
-    let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
-    let found = match name {
-        Some(name) => inputs.get_key_value(name),
-        None if inputs.len() == 1 => inputs.iter().next(),
-        None => None,
-    };
-    found.map(|(name, input)| (name.as_str(), input)).ok_or_else(|| {
-        Failure::Usage(format!("say which input: --input NAME, one of {}", known.join(", ")))
-    })
 }
 
 /// Makes an input's topic, if it is not there.

@@ -3,6 +3,7 @@
 mod admit;
 mod dictionary;
 mod emit;
+mod inspect;
 mod mistake;
 mod model;
 mod paths;
@@ -27,6 +28,7 @@ use self::{
     plan::{Category, Parts, Planner, Step},
 };
 pub use self::{
+    inspect::Inspected,
     mistake::{Mistake, PlanError},
     plan::InputPlan,
     predictor::{Predictor, PredictorError, Scored},

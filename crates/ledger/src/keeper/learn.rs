@@ -36,7 +36,7 @@ impl<L: Log> Keeper<L> {
             effects.clear();
             effects.term = office.term;
             office.start();
-            let learned = office.replay.learn(left.min(RUN_RECORDS), effects, &mut |_, _| {})?;
+            let learned = office.replay.learn(left.min(RUN_RECORDS), effects, &mut unwatched)?;
             office.outputs.release(office.appender.as_mut(), effects, now);
             news.append(&mut effects.news);
             match learned {
@@ -65,8 +65,14 @@ impl Office {
     }
 }
 
-/// Sees each run of records just before it is learned.
-pub(crate) type Watch<'a> = &'a mut dyn FnMut(&mut Pipeline, &Run<'_>);
+/// Sees each run of records just before it is learned, and says how many of them may be learned
+/// before it wants to see the rest.
+pub(crate) type Watch<'a> = &'a mut dyn FnMut(&mut Pipeline, &Run<'_>) -> usize;
+
+/// Sees nothing, and holds nothing up.
+fn unwatched(_: &mut Pipeline, _: &Run<'_>) -> usize {
+    usize::MAX
+}
 
 impl Replay {
     /// Learns the next decision, or at most so many records, of what was accepted. Something must
@@ -198,9 +204,14 @@ impl Replay {
         let (batch, rows) = (&decoded.batch, &decoded.rows);
         let pipeline = self.pipeline.as_mut().expect("settings come before cuts");
         effects.cut = cut;
-        let run = Run { input, partition, batch, rows, range };
-        watch(pipeline, &run);
-        pipeline.step(Input::Records(run), effects);
+        let mut rest = range;
+        while !rest.is_empty() {
+            let run = Run { input, partition, batch, rows, range: rest.clone() };
+            let split = rest.start + watch(pipeline, &run).clamp(1, rest.len());
+            let run = Run { range: rest.start..split, ..run };
+            pipeline.step(Input::Records(run), effects);
+            rest.start = split;
+        }
         Learned::Some(count)
     }
 

@@ -86,14 +86,9 @@ impl Relearn {
         self.replay.pipeline.as_ref()
     }
 
-    /// The next offset of a partition, if control has named it.
-    pub fn position(&self, input: &str, partition: u32) -> Option<u64> {
-        let index = self.replay.lane_of(input, partition)?;
-        Some(self.replay.lanes[index].learned.position)
-    }
-
     /// Learns the next decision, or at most so many records. `watch` sees each run of records just
-    /// before it is learned.
+    /// before it is learned, and says how many of them may be learned before it wants to see the
+    /// rest.
     ///
     /// # Errors
     /// When the log fails, is not the one it was, or is no longer whole.
@@ -102,7 +97,7 @@ impl Relearn {
         log: &mut dyn Log,
         most: usize,
         effects: &mut Effects,
-        watch: &mut dyn FnMut(&mut Pipeline, &Run<'_>),
+        watch: &mut dyn FnMut(&mut Pipeline, &Run<'_>) -> usize,
     ) -> Result<Relearned, RelearnError> {
         effects.clear();
         let read = self.read_control()?;
