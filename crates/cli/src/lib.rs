@@ -2,9 +2,11 @@
 
 #[expect(missing_docs, reason = "the doc comments of arguments are the help text")]
 pub mod args;
+pub mod cells;
 pub mod clock;
 pub mod failure;
 pub mod load;
+pub mod new;
 pub mod open;
 pub mod run;
 pub mod screen;

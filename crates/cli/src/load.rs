@@ -10,14 +10,13 @@ use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Batch, Headers,
     decode::{Framing, Lines},
-    spec::{Format, Input},
+    spec::{Csv, Format, Input},
 };
 use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Polled, Route, Settled, Span};
 use anyhow::{Context, bail};
 
 use crate::{
-    args,
-    clock,
+    args, cells, clock,
     failure::Failure,
     open::Opened,
     signals::Stop,
@@ -75,10 +74,7 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
 }
 
 /// The input a call means: the one it names, or the only one.
-fn pick_input<'a>(
-    opened: &'a Opened,
-    name: Option<&str>,
-) -> Result<(&'a str, &'a Input), Failure> {
+fn pick_input<'a>(opened: &'a Opened, name: Option<&str>) -> Result<(&'a str, &'a Input), Failure> {
     let inputs = &opened.spec.input;
     let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
     let found = match name {
@@ -155,7 +151,7 @@ pub struct Loader<'a> {
     topic: String,
     partitions: u32,
     framing: Framing,
-    header: Option<String>,
+    header: Option<Csv>,
     /// The most records a second; 0: as fast as it goes.
     pub rate: u64,
     /// The newest load header of each partition.
@@ -196,9 +192,7 @@ impl<'a> Loader<'a> {
         let ends = log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))?;
         let (framing, header) = match format {
             Format::Csv(csv) => {
-                let delimiter = csv.delimiter.to_string();
-                let header = csv.columns.join(&delimiter);
-                (Framing::Csv { delimiter: csv.delimiter as u8 }, Some(header))
+                (Framing::Csv { delimiter: csv.delimiter as u8 }, Some(csv.clone()))
             }
             Format::Json(_) => (Framing::Line, None),
         };
@@ -215,7 +209,16 @@ impl<'a> Loader<'a> {
         }
         let is_empty = ends.partitions.iter().all(|known| known.stable == 0);
         let partitions = ends.partitions.len() as u32;
-        Ok(Loader { log, topic: topic.into(), partitions, framing, header, rate: 0, marks, is_empty })
+        Ok(Loader {
+            log,
+            topic: topic.into(),
+            partitions,
+            framing,
+            header,
+            rate: 0,
+            marks,
+            is_empty,
+        })
     }
 
     /// Whether a source of the file still has to be loaded: the topic is empty, or a load of that
@@ -282,7 +285,8 @@ impl<'a> Loader<'a> {
                 lines.feed(&chunk[..count], |line| session.line(line, now));
             }
             if let Some(found) = &session.wrong_header {
-                let known = self.header.as_deref().unwrap_or_default();
+                let known = self.header.as_ref().map(|csv| csv.columns.join(", "));
+                let known = known.unwrap_or_default();
                 bail!("{} begins with `{found}`, but the file names `{known}`", source.name);
             }
             if count == 0 {
@@ -319,7 +323,8 @@ fn newest_mark(
     to: u64,
 ) -> anyhow::Result<Option<Mark>> {
     let span = Span { topic: topic.into(), partition, from, to: Some(to) };
-    let (mut reader, mut batch, mut next, mut newest) = (log.reader(&[span])?, Batch::new(), from, None);
+    let (mut reader, mut batch, mut next, mut newest) =
+        (log.reader(&[span])?, Batch::new(), from, None);
     while next < to {
         batch.clear();
         if reader.poll(&mut batch)? == Polled::Nothing {
@@ -332,6 +337,17 @@ fn newest_mark(
     Ok(newest)
 }
 
+/// Whether the names of a header are those of the columns. A name that the header leaves empty can be
+/// any, and so can one that stands there for the second time: columns must have different names.
+fn agrees(known: &[String], all: &[String]) -> bool {
+    let same = |(index, (known, found)): (usize, (&String, &String))| {
+        let is_again = || all[..index].contains(found) && known.starts_with(&**found);
+        known == "_" || known == found || found.is_empty() || is_again()
+    };
+    let has_name = all.iter().any(|name| !name.is_empty());
+    has_name && known.len() == all.len() && known.iter().zip(all).enumerate().all(same)
+}
+
 /// One load under way.
 struct Session {
     appender: Box<dyn Appender>,
@@ -342,7 +358,7 @@ struct Session {
     /// last.
     held: Option<Vec<u8>>,
     is_file: bool,
-    header: Option<String>,
+    header: Option<Csv>,
     mark: Vec<u8>,
     headers: Vec<u8>,
     settled: Vec<Settled>,
@@ -373,12 +389,12 @@ impl Session {
     /// A first line that agrees with the columns is a header; one with as many names, of which some
     /// agree, is a wrong one.
     fn is_header(&mut self, line: &[u8]) -> bool {
-        let (Some(header), Ok(text)) = (&self.header, std::str::from_utf8(line)) else { return false };
-        let plain = |name: &str| name.trim().trim_matches('"').to_ascii_lowercase();
-        let known: Vec<String> = header.split(',').map(plain).collect();
-        let found: Vec<String> = text.split(',').map(plain).collect();
-        let agrees = |(k, f): (&String, &String)| k == "_" || k == f;
-        if known.len() == found.len() && known.iter().zip(&found).all(agrees) {
+        let (Some(csv), Ok(text)) = (&self.header, std::str::from_utf8(line)) else { return false };
+        let plain = |name: &str| name.trim().to_lowercase();
+        let known: Vec<String> = csv.columns.iter().map(|name| plain(name)).collect();
+        let found: Vec<String> =
+            cells::split(text, csv.delimiter).iter().map(|name| plain(name)).collect();
+        if agrees(&known, &found) {
             return known.iter().any(|name| name != "_");
         }
         let is_name = |name: &&String| name.chars().any(char::is_alphabetic) && name.len() > 1;
