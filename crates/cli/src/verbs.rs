@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use crate::{
     args::{Arguments, Verb},
     failure::Failure,
-    load, run,
+    load, new, run,
     screen::say,
 };
 
@@ -15,6 +15,7 @@ use crate::{
 /// What the verb ended with.
 pub fn call(verb: &Verb) -> Result<(), Failure> {
     match verb {
+        Verb::New(call) => new::run(call),
         Verb::Load(call) => load::run(call),
         Verb::Run(call) => run::run(call),
         Verb::Schema => {
