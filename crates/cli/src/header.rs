@@ -2,6 +2,8 @@
 
 use alluvium_flow::spec::Csv;
 
+use crate::cells;
+
 /// What a first line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum First {
@@ -17,19 +19,30 @@ pub enum First {
 /// not agree is a wrong one.
 pub fn judge(csv: &Csv, line: &[u8]) -> First {
     let Ok(text) = std::str::from_utf8(line) else { return First::Record };
-    let plain = |name: &str| name.trim().trim_matches('"').to_lowercase();
+    let plain = |name: &str| name.trim().to_lowercase();
     let known: Vec<String> = csv.columns.iter().map(|name| plain(name)).collect();
-    let found: Vec<String> = text.split(csv.delimiter).map(plain).collect();
-    let agrees = |(known, found): (&String, &String)| known == "_" || known == found;
-    if known.len() == found.len() && known.iter().zip(&found).all(agrees) {
+    let found: Vec<String> =
+        cells::split(text, csv.delimiter).iter().map(|name| plain(name)).collect();
+    if agrees(&known, &found) {
         let has_name = known.iter().any(|name| name != "_");
         return if has_name { First::Header } else { First::Record };
     }
-    let is_name = |name: &&String| name.chars().any(char::is_alphabetic) && name.len() > 1;
+    let is_name = |name: &&String| name.chars().any(char::is_alphabetic);
     match known.iter().filter(is_name).any(|name| found.contains(name)) {
         true => First::WrongHeader(text.chars().take(200).collect()),
         false => First::Record,
     }
+}
+
+/// Whether the names of a header are those of the columns. A name that the header leaves empty can be
+/// any, and so can one that stands there for the second time: columns must have different names.
+fn agrees(known: &[String], all: &[String]) -> bool {
+    let same = |(index, (known, found)): (usize, (&String, &String))| {
+        let is_again = || all[..index].contains(found) && known.starts_with(&**found);
+        known == "_" || known == found || found.is_empty() || is_again()
+    };
+    let has_name = all.iter().any(|name| !name.is_empty());
+    has_name && known.len() == all.len() && known.iter().zip(all).enumerate().all(same)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 #[expect(missing_docs, reason = "the doc comments of arguments are the help text")]
 pub mod args;
+pub mod cells;
 pub mod check;
 pub mod clock;
 pub mod decide;
@@ -11,6 +12,7 @@ pub mod last_run;
 pub mod load;
 pub mod look;
 pub mod models;
+pub mod new;
 pub mod open;
 pub mod record;
 pub mod run;

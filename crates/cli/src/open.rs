@@ -48,8 +48,16 @@ impl Opened {
                 _ => anyhow::Error::new(error).context(format!("reading {file}")).into(),
             }
         })?;
+        Opened::of_text(file, &text, named)
+    }
+
+    /// Reads the text of a pipeline file, which need not be there yet.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn of_text(file: &Path, text: &str, named: &Named) -> Result<Opened, Failure> {
         let shown = file.display().to_string();
-        let parsed = settings::read::<Spec>(&shown, &text);
+        let parsed = settings::read::<Spec>(&shown, text);
         let Parsed { value: mut spec, places } =
             parsed.map_err(|mistakes| Failure::Mistakes(Box::new(mistakes)))?;
         if let Some(name) = &named.name {

@@ -6,7 +6,7 @@ use crate::{
     args::{Arguments, Verb},
     check, decide,
     failure::Failure,
-    load, models, run, score,
+    load, models, new, run, score,
     screen::say,
     show, status, verify,
 };
@@ -26,6 +26,7 @@ pub fn meant(word: &str) -> Option<String> {
 pub fn call(verb: &Verb) -> Result<(), Failure> {
     match verb {
         Verb::Check(call) => check::run(call),
+        Verb::New(call) => new::run(call),
         Verb::Load(call) => load::run(call),
         Verb::Run(call) => run::run(call),
         Verb::Score(call) => score::run(call),
@@ -46,6 +47,5 @@ pub fn call(verb: &Verb) -> Result<(), Failure> {
             say(&String::from_utf8_lossy(&out));
             Ok(())
         }
-        _ => Err(Failure::Usage("not yet".into())),
     }
 }

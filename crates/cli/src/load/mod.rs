@@ -12,7 +12,7 @@ use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Headers,
     decode::{Framing, Lines},
-    spec::{Format, Input},
+    spec::{Csv, Format, Input},
 };
 use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Route, Settled};
 use anyhow::{Context, bail};
@@ -21,6 +21,7 @@ use self::marks::{Marks, digest_of};
 use crate::{
     args, clock,
     failure::Failure,
+    header::{self, First},
     open::Opened,
     signals::Stop,
     source::{self, Position, Source},
@@ -146,7 +147,7 @@ pub struct Loader<'a> {
     topic: String,
     partitions: u32,
     framing: Framing,
-    header: Option<String>,
+    header: Option<Csv>,
     /// The most records a second; 0: as fast as it goes.
     pub rate: u64,
     /// What was loaded before.
@@ -162,9 +163,7 @@ impl<'a> Loader<'a> {
         let ends = log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))?;
         let (framing, header) = match format {
             Format::Csv(csv) => {
-                let delimiter = csv.delimiter.to_string();
-                let header = csv.columns.join(&delimiter);
-                (Framing::Csv { delimiter: csv.delimiter as u8 }, Some(header))
+                (Framing::Csv { delimiter: csv.delimiter as u8 }, Some(csv.clone()))
             }
             Format::Json(_) => (Framing::Line, None),
         };
@@ -227,7 +226,8 @@ impl<'a> Loader<'a> {
                 lines.feed(&chunk[..count], |line| session.line(line, now));
             }
             if let Some(found) = &session.wrong_header {
-                let known = self.header.as_deref().unwrap_or_default();
+                let known = self.header.as_ref().map(|csv| csv.columns.join(", "));
+                let known = known.unwrap_or_default();
                 bail!("{} begins with `{found}`, but the file names `{known}`", source.name);
             }
             if count == 0 {
@@ -265,7 +265,7 @@ struct Session {
     /// last.
     held: Option<Vec<u8>>,
     is_file: bool,
-    header: Option<String>,
+    header: Option<Csv>,
     mark: Vec<u8>,
     headers: Vec<u8>,
     settled: Vec<Settled>,
@@ -295,25 +295,17 @@ impl Session {
         self.held = Some(held);
     }
 
-    /// A first line that agrees with the columns is a header; one with as many names, of which some
-    /// agree, is a wrong one.
+    /// Whether the first line only names the columns. A wrong header is remembered.
     fn is_header(&mut self, line: &[u8]) -> bool {
-        let (Some(header), Ok(text)) = (&self.header, std::str::from_utf8(line)) else {
-            return false;
-        };
-        let plain = |name: &str| name.trim().trim_matches('"').to_ascii_lowercase();
-        let known: Vec<String> = header.split(',').map(plain).collect();
-        let found: Vec<String> = text.split(',').map(plain).collect();
-        let agrees = |(k, f): (&String, &String)| k == "_" || k == f;
-        if known.len() == found.len() && known.iter().zip(&found).all(agrees) {
-            return known.iter().any(|name| name != "_");
+        let Some(csv) = &self.header else { return false };
+        match header::judge(csv, line) {
+            First::Header => true,
+            First::WrongHeader(found) => {
+                self.wrong_header = Some(found);
+                false
+            }
+            First::Record => false,
         }
-        let is_name = |name: &&String| name.chars().any(char::is_alphabetic);
-        let shared = known.iter().filter(is_name).filter(|name| found.contains(name)).count();
-        if shared > 0 {
-            self.wrong_header = Some(text.chars().take(200).collect());
-        }
-        false
     }
 
     fn append(&mut self, value: &[u8], now: i64, is_last: bool) {
