@@ -34,8 +34,8 @@ pub fn judge(csv: &Csv, line: &[u8]) -> First {
     }
 }
 
-/// Whether the names of a header are those of the columns. A name that the header leaves empty can be
-/// any, and so can one that stands there for the second time: columns must have different names.
+/// Whether the names of a header are those of the columns. A name that the header leaves empty can
+/// be any, and so can one that stands there for the second time: columns must have different names.
 fn agrees(known: &[String], all: &[String]) -> bool {
     let same = |(index, (known, found)): (usize, (&String, &String))| {
         let is_again = || all[..index].contains(found) && known.starts_with(&**found);

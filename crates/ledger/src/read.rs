@@ -100,8 +100,8 @@ impl Observer<'_> {
 
     /// The newest manifest all of whose pages are what they were. `None`: there is none.
     ///
-    /// A keeper may be writing meanwhile, and delete what is being read: then it is looked for again,
-    /// as long as the topic grows.
+    /// A keeper may be writing meanwhile, and delete what is being read: then it is looked for
+    /// again, as long as the topic grows.
     ///
     /// # Errors
     /// When the log fails.

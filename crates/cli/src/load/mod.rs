@@ -1,8 +1,8 @@
 //! Brings records into a topic, each once: a load that was cut short goes on where it ended.
 //!
 //! Every record carries a header `load`: a digest of the source's name and the record's number in
-//! it, and an exclamation mark on the last. Record number n goes to partition n modulo the number of
-//! partitions; so the greatest such number of each partition says where to go on.
+//! it, and an exclamation mark on the last. Record number n goes to partition n modulo the number
+//! of partitions; so the greatest such number of each partition says where to go on.
 
 mod marks;
 

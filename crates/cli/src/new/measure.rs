@@ -1,5 +1,5 @@
-//! The whole file once more, through the pipeline's own decoder: what it refuses, and what has to be
-//! beaten.
+//! The whole file once more, through the pipeline's own decoder: what it refuses, and what has to
+//! be beaten.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,5 @@
-//! `alluvium new`: reads a file, guesses what it is, and writes a commented pipeline file that runs.
+//! `alluvium new`: reads a file, guesses what it is, and writes a commented pipeline file that
+//! runs.
 //!
 //! The first records say what the columns are; then the whole file goes through the decoder of the
 //! pipeline that was drafted, so that what is said of it is what a run will see. Before anything is

@@ -1,5 +1,5 @@
-//! What `run` and `load` print: JSON lines for scripts, plain lines for a log, and a live view for a
-//! terminal.
+//! What `run` and `load` print: JSON lines for scripts, plain lines for a log, and a live view for
+//! a terminal.
 
 mod board;
 mod curve;

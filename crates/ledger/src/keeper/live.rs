@@ -310,7 +310,8 @@ impl Office {
     }
 
     fn submit(&mut self, body: Body, now: Time) {
-        // Nothing can be decided before there is a pipeline: what was asked waits for the next record.
+        // Nothing can be decided before there is a pipeline: what was asked waits for the next
+        // record.
         let adopts = if self.replay.pipeline.is_some() { self.replay.fold.next } else { 0 };
         let (term, seq) = (self.term, self.replay.fold.seq + 1);
         let bytes = Control::Said { term, seq, adopts, body }.encode();

@@ -346,7 +346,8 @@ pub(crate) fn positions(lanes: &[Lane]) -> Vec<At> {
     positions
 }
 
-/// The stable ends of every partition of every input, from whoever leads them, and where they begin.
+/// The stable ends of every partition of every input, from whoever leads them, and where they
+/// begin.
 pub(crate) fn input_ends(
     log: &mut dyn Log,
     pipeline: &Pipeline,

@@ -33,8 +33,8 @@ pub(crate) struct OutLane {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outputs {
     pub(crate) lanes: Vec<OutLane>,
-    /// Each topic's first lane and how many there are, in the order of [`OUT_TOPICS`], which is that
-    /// of the topics' own numbers.
+    /// Each topic's first lane and how many there are, in the order of [`OUT_TOPICS`], which is
+    /// that of the topics' own numbers.
     of_topic: [(usize, usize); OUT_TOPICS.len()],
     models: Option<(Route, Option<Ticket>, Option<Ticket>)>,
 }

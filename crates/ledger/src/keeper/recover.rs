@@ -249,7 +249,8 @@ impl<L: Log> Keeper<L> {
         Ok(None)
     }
 
-    /// Looks again if the state topic has grown; else begins at the beginning, if it is still there.
+    /// Looks again if the state topic has grown; else begins at the beginning, if it is still
+    /// there.
     fn nothing_verified(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
         if self.state_has_grown(recovery)? {
             return self.begin_scan(recovery);

@@ -229,8 +229,8 @@ impl Office {
         Ok(true)
     }
 
-    /// Reads control again from the last manifest to this one, folds it anew and compares: a control
-    /// topic that lost its tail under a living writer must not become a manifest.
+    /// Reads control again from the last manifest to this one, folds it anew and compares: a
+    /// control topic that lost its tail under a living writer must not become a manifest.
     fn read_back(
         &mut self,
         running: &mut Running,
