@@ -96,8 +96,8 @@ impl Judge {
     /// Holds an answer against its label and takes the outcome in. `None` when there was nothing to
     /// judge; then nothing has changed.
     ///
-    /// `truth_before` is the truth known before this one ([`f64::NAN`]: none), `time` the event time
-    /// at which the outcome became known.
+    /// `truth_before` is the truth known before this one ([`f64::NAN`]: none), `time` the event
+    /// time at which the outcome became known.
     pub fn update(
         &mut self,
         answer: &Prediction,

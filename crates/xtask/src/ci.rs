@@ -30,8 +30,8 @@ pub(crate) fn ci() -> Result<(), String> {
     Ok(())
 }
 
-/// Formats every Rust file, or checks that this would change nothing. `cargo fmt` follows `mod`, and
-/// does not see the modules that the table of a family declares.
+/// Formats every Rust file, or checks that this would change nothing. `cargo fmt` follows `mod`,
+/// and does not see the modules that the table of a family declares.
 ///
 /// # Errors
 /// When a file is not formatted, and that was asked.

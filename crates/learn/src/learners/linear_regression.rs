@@ -10,8 +10,8 @@
 //!   `sgd`; memory 16 to 72 bytes a number and 16 bytes a hashed slot.
 //! - Not for: labels with a few wild values, which pull everything (squared error; see `clip`), and
 //!   interactions between features, unless a step crosses them.
-//! - Papers: S. Ross, P. Mineiro and J. Langford, "Normalized Online Learning", UAI 2013, section 2,
-//!   for `normalized`; those of the optimizers stand at their settings.
+//! - Papers: S. Ross, P. Mineiro and J. Langford, "Normalized Online Learning", UAI 2013, section
+//!   2, for `normalized`; those of the optimizers stand at their settings.
 
 use super::linear::{Linear, Loss, bounded, read_number};
 use crate::{

@@ -9,8 +9,8 @@
 //!   `sgd`; memory 16 to 72 bytes a number and 16 bytes a hashed slot.
 //! - Not for: interactions between features, unless a step crosses them (see `hoeffding_tree`);
 //!   columns with a few wild values, which widen the scale for good (see `clip`, `log1p`).
-//! - Papers: S. Ross, P. Mineiro and J. Langford, "Normalized Online Learning", UAI 2013, section 2,
-//!   for `normalized`; those of the optimizers stand at their settings.
+//! - Papers: S. Ross, P. Mineiro and J. Langford, "Normalized Online Learning", UAI 2013, section
+//!   2, for `normalized`; those of the optimizers stand at their settings.
 
 use super::linear::{Linear, Loss};
 use crate::{

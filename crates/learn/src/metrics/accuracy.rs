@@ -2,7 +2,8 @@
 //!
 //! - Task: class. Range 0 to 1, higher is better.
 //! - Cost: constant time and memory.
-//! - Not for: rare classes, where always saying "no" looks good (see `kappa_t`, `balanced_accuracy`).
+//! - Not for: rare classes, where always saying "no" looks good (see `kappa_t`,
+//!   `balanced_accuracy`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

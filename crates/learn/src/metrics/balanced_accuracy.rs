@@ -6,8 +6,8 @@
 //! - Cost: constant time; 40 bytes for each class met. Reading the value: time linear in classes.
 //! - Not for: costs that differ otherwise than by rarity. A class of one record moves it by as much
 //!   as all others together of their own, so read it over windows that hold some of each class.
-//! - Source: K. Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution", ICPR 2010,
-//!   pages 3121-3124, section 2 (for two classes; the mean of recalls for more).
+//! - Source: K. Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution", ICPR
+//!   2010, pages 3121-3124, section 2 (for two classes; the mean of recalls for more).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -7,8 +7,8 @@
 //!   linear in classes.
 //! - Not for: streams whose truths come in runs. There "the same as last time" beats chance without
 //!   having learnt anything: see `kappa_t`.
-//! - Source: J. Cohen, "A Coefficient of Agreement for Nominal Scales", Educational and Psychological
-//!   Measurement 20, 1960, pages 37-46, formula 1.
+//! - Source: J. Cohen, "A Coefficient of Agreement for Nominal Scales", Educational and
+//!   Psychological Measurement 20, 1960, pages 37-46, formula 1.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

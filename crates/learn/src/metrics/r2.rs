@@ -10,8 +10,8 @@
 //! - A distance beyond 1e100, or to an answer that is no number, counts as 1e100.
 //! - Source: S. Wright, "Correlation and Causation", Journal of Agricultural Research 20, 1921,
 //!   pages 557-585 (the coefficient of determination). Shifted sums: T. Chan, G. Golub and
-//!   R. LeVeque, "Algorithms for Computing the Sample Variance", The American Statistician 37, 1983,
-//!   pages 242-247.
+//!   R. LeVeque, "Algorithms for Computing the Sample Variance", The American Statistician 37,
+//!   1983, pages 242-247.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -10,9 +10,9 @@
 //!   features on different scales.
 //! - A square beyond 1e100, or that is no number, counts as 1e100.
 //! - Source: J. MacQueen, "Some Methods for Classification and Analysis of Multivariate
-//!   Observations", 5th Berkeley Symposium, 1967, volume 1, pages 281-297, section 1; over a stream:
-//!   C. Aggarwal et al., "A Framework for Clustering Evolving Data Streams", VLDB 2003, pages
-//!   81-92 (the average SSQ).
+//!   Observations", 5th Berkeley Symposium, 1967, volume 1, pages 281-297, section 1; over a
+//!   stream: C. Aggarwal et al., "A Framework for Clustering Evolving Data Streams", VLDB 2003,
+//!   pages 81-92 (the average SSQ).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -55,7 +55,8 @@ pub(super) fn read_count(from: &mut Reader<'_>) -> Result<u64, StateError> {
 /// digits below 1e4, and does not get them back when the 1e20 goes. Where several values are 1e32
 /// times the others, digits are lost here too, until the window is computed anew.
 ///
-/// Two-sum: D. E. Knuth, "The Art of Computer Programming" 2, 3rd edition, section 4.2.2, theorem B.
+/// Two-sum: D. E. Knuth, "The Art of Computer Programming" 2, 3rd edition, section 4.2.2, theorem
+/// B.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sum {
     high: f64,
