@@ -168,7 +168,8 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Checks a number's range: `check_range("step", 0.0, "above 0 and at most 1", |v| v > 0.0 && v <= 1.0)`.
+/// Checks a number's range:
+/// `check_range("step", 0.0, "above 0 and at most 1", |v| v > 0.0 && v <= 1.0)`.
 ///
 /// # Errors
 /// When the number is not finite, or `is_right` says no.

@@ -307,7 +307,10 @@ proptest! {
 
     #[test]
     fn no_legal_example_makes_an_answer_that_is_not_finite(
-        rows in prop::collection::vec((prop::array::uniform3(extreme()), 0u32..4, extreme()), 1..300),
+        rows in prop::collection::vec(
+            (prop::array::uniform3(extreme()), 0u32..4, extreme()),
+            1..300,
+        ),
         gini in any::<bool>(),
     ) {
         let split = if gini { Split::Gini } else { Split::InfoGain };
