@@ -3,9 +3,13 @@
 #[expect(missing_docs, reason = "the doc comments of arguments are the help text")]
 pub mod args;
 pub mod cells;
+pub mod check;
 pub mod clock;
 pub mod failure;
+pub mod last_run;
 pub mod load;
+pub mod look;
+pub mod models;
 pub mod new;
 pub mod open;
 pub mod run;
@@ -13,4 +17,6 @@ pub mod screen;
 pub mod settings;
 pub mod signals;
 pub mod source;
+pub mod status;
+pub mod tell;
 pub mod verbs;

@@ -2,7 +2,11 @@
 //!
 //! No Kafka, no HTTP, no thread, no clock.
 
+pub mod bugs;
 pub mod control;
 pub mod keeper;
 pub mod log;
 pub mod manifest;
+pub mod read;
+pub mod state;
+pub mod versions;

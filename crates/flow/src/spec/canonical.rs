@@ -37,9 +37,9 @@ impl Spec {
         Value::Object(halves)
     }
 
-    /// What one model learns, in the canonical form: the same as [`Spec::learned_json`], but with no
-    /// other model, and with those fields, paths and steps alone that it reads, itself or through
-    /// its steps. Its name is no part of it. `None`: there is no such model.
+    /// What one model learns, in the canonical form: the same as [`Spec::learned_json`], but with
+    /// no other model, and with those fields, paths and steps alone that it reads, itself or
+    /// through its steps. Its name is no part of it. `None`: there is no such model.
     pub fn model_json(&self, model: &str) -> Option<Value> {
         let read = self.read_by(model)?;
         let mut narrow = self.clone();
@@ -73,7 +73,8 @@ impl Spec {
 
     fn canonical(&self) -> Map<String, Value> {
         let schema = schemars::schema_for!(Spec).to_value();
-        // A spec holds nothing that JSON cannot: text keys, and numbers, which become null at worst.
+        // A spec holds nothing that JSON cannot: text keys, and numbers, which become null at
+        // worst.
         let value = serde_json::to_value(self).expect("a spec is JSON");
         match without_defaults(&value, &schema, &schema) {
             Value::Object(tables) => tables,

@@ -1,0 +1,270 @@
+//! The reference: what a plain loop without terms, manifests or sessions makes of the control topic
+//! and the inputs as they are at the end. One record a step, one record a batch.
+
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
+
+use alluvium_flow::{
+    Batch, Chain, Decision, Effects, Headers, Input, ModelRecord, OutTopic, Pipeline, Run,
+    Sections, Settings, decode::Rows,
+};
+use alluvium_learn::Time;
+use alluvium_ledger::control::{At, Body, Control};
+
+use crate::log::{Kept, Landed};
+
+/// An output as it has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) step: u64,
+    pub(crate) ordinal: u32,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Vec<u8>,
+    pub(crate) headers: Vec<u8>,
+}
+
+/// Where one partition stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) position: u64,
+    /// The key of the newest record taken, and its timestamp.
+    pub(crate) newest: Option<(Time, Time)>,
+    pub(crate) chain: Chain,
+    next: usize,
+}
+
+/// The state at one place of control: all that lies below it has been learned.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    pub(crate) step: u64,
+    pub(crate) settings: Arc<Settings>,
+    /// Length and digest of each page, by section, in order.
+    pub(crate) sections: Sections,
+    pub(crate) places: BTreeMap<(Arc<str>, u32), Place>,
+}
+
+/// All that the log asks for.
+#[derive(Default)]
+pub(crate) struct Reference {
+    pub(crate) moments: BTreeMap<u64, Moment>,
+    pub(crate) outputs: BTreeMap<(OutTopic, u32), Vec<Expected>>,
+    pub(crate) models: Vec<ModelRecord>,
+    /// How often each request was adopted, by its offset.
+    pub(crate) adopted: BTreeMap<u64, u64>,
+    pub(crate) terms: u64,
+    pub(crate) steps: u64,
+    pub(crate) alarms: u64,
+    pub(crate) refused: u64,
+    pub(crate) versions: BTreeMap<(Arc<str>, u64), String>,
+    pub(crate) digests: Vec<Option<String>>,
+    pub(crate) places: BTreeMap<(Arc<str>, u32), Place>,
+    /// What control holds that it must not.
+    pub(crate) complaint: Option<String>,
+}
+
+/// The loop.
+pub(crate) struct Trainer<'a> {
+    inputs: &'a BTreeMap<(String, u32), Vec<Landed>>,
+    pipeline: Option<Pipeline>,
+    effects: Effects,
+    requests: BTreeMap<u64, Decision>,
+    catchup: BTreeMap<(Arc<str>, u32), u64>,
+    ends: BTreeMap<(Arc<str>, u32), u64>,
+    found: Reference,
+}
+
+impl<'a> Trainer<'a> {
+    pub(crate) fn new(inputs: &'a BTreeMap<(String, u32), Vec<Landed>>) -> Trainer<'a> {
+        Trainer {
+            inputs,
+            pipeline: None,
+            effects: Effects::default(),
+            requests: BTreeMap::new(),
+            catchup: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            found: Reference::default(),
+        }
+    }
+
+    /// Reads control from its beginning. `moments` are the places whose state is wanted.
+    pub(crate) fn run(mut self, control: &[(u64, Rc<Kept>)], moments: &[u64]) -> Reference {
+        let (mut term, mut seq) = (0, 0);
+        let mut wanted = moments.iter().copied().peekable();
+        for (offset, record) in control {
+            while wanted.next_if(|at| at <= offset).is_some_and(|at| self.keep(at)) {}
+            match record.value.as_deref().and_then(Control::decode) {
+                None => {}
+                Some(Control::Term { .. }) => {
+                    term = offset + 1;
+                    self.found.terms += 1;
+                }
+                Some(Control::Request { ask, .. }) => drop(self.requests.insert(*offset, ask)),
+                Some(Control::Said { term: said, seq: number, adopts, body }) => {
+                    if said == term && number == seq + 1 {
+                        seq = number;
+                        self.accept(*offset, adopts, &body);
+                    } else if said == term && number > seq {
+                        let why = format!("control:{offset} has number {number} after {seq}");
+                        self.found.complaint.get_or_insert(why);
+                    }
+                }
+            }
+        }
+        while wanted.next().is_some_and(|at| self.keep(at)) {}
+        self.finish()
+    }
+
+    fn keep(&mut self, at: u64) -> bool {
+        if let Some(pipeline) = &self.pipeline {
+            let moment = Moment {
+                step: pipeline.steps(),
+                settings: pipeline.settings().clone(),
+                sections: pipeline.save(),
+                places: self.found.places.clone(),
+            };
+            self.found.moments.insert(at, moment);
+        }
+        true
+    }
+
+    fn finish(mut self) -> Reference {
+        if let Some(pipeline) = &self.pipeline {
+            self.found.steps = pipeline.steps();
+            self.found.alarms = pipeline.counters().alarms;
+            self.found.refused = pipeline.counters().refused;
+            self.found.digests = ["linear", "tree"].map(|m| pipeline.state_digest(m)).to_vec();
+        }
+        self.found
+    }
+
+    fn accept(&mut self, offset: u64, adopts: u64, body: &Body) {
+        self.effects.cut = offset;
+        self.effects.backlog =
+            self.catchup.iter().any(|(place, end)| self.ends.get(place).is_some_and(|at| at < end));
+        let later = self.requests.split_off(&adopts);
+        for (request, ask) in std::mem::replace(&mut self.requests, later) {
+            *self.found.adopted.entry(request).or_default() += 1;
+            self.step(Input::Decided(&ask));
+        }
+        match body {
+            Body::Settings(settings) => match &self.pipeline {
+                None => match Pipeline::build(settings) {
+                    Ok(built) => self.pipeline = Some(built),
+                    Err(why) => self.found.complaint = Some(why.to_string()),
+                },
+                Some(_) => self.step(Input::Settings(settings)),
+            },
+            Body::Catchup { begins, ends } => {
+                self.begin(begins);
+                self.catchup = ends.iter().map(|at| (place_of(at), at.offset)).collect();
+            }
+            Body::Cut { begins, ends, publish, .. } => {
+                self.begin(begins);
+                for at in ends {
+                    let end = self.ends.entry(place_of(at)).or_default();
+                    *end = at.offset.max(*end);
+                }
+                self.learn(ends);
+                if *publish {
+                    self.step(Input::Publish);
+                }
+            }
+            Body::Tick { time } => self.step(Input::Tick(*time)),
+        }
+    }
+
+    fn begin(&mut self, begins: &[At]) {
+        for at in begins {
+            let place =
+                Place { position: at.offset, newest: None, chain: Chain::default(), next: 0 };
+            self.found.places.entry(place_of(at)).or_insert(place);
+            self.ends.entry(place_of(at)).or_insert(at.offset);
+        }
+    }
+
+    /// Takes the least head of all partitions, again and again, until all ends are reached.
+    fn learn(&mut self, ends: &[At]) {
+        loop {
+            let mut least: Option<(Time, &At, &Landed)> = None;
+            for at in ends {
+                let Some(place) = self.found.places.get_mut(&place_of(at)) else { continue };
+                let records = &self.inputs[&(at.input.to_string(), at.partition)];
+                let behind = |landed: &&Landed| landed.offset < place.position;
+                place.next += records[place.next..].iter().take_while(behind).count();
+                let Some(landed) = records.get(place.next).filter(|l| l.offset < at.offset) else {
+                    continue;
+                };
+                let key = key_of(place.newest, landed.record.time);
+                let is_less = least.is_none_or(|(least, other, _)| {
+                    (key, &at.input, at.partition) < (least, &other.input, other.partition)
+                });
+                if is_less {
+                    least = Some((key, at, landed));
+                }
+            }
+            let Some((key, at, landed)) = least else { break };
+            if let Some(place) = self.found.places.get_mut(&place_of(at)) {
+                place.newest = Some((key, landed.record.time));
+                place.position = landed.offset + 1;
+            }
+            self.learn_record(at, landed);
+        }
+        for at in ends {
+            if let Some(place) = self.found.places.get_mut(&place_of(at)) {
+                place.position = place.position.max(at.offset);
+            }
+        }
+    }
+
+    fn learn_record(&mut self, at: &At, landed: &Landed) {
+        let Some(pipeline) = &self.pipeline else { return };
+        let Some(input) = pipeline.inputs().iter().position(|input| input.name == at.input) else {
+            return;
+        };
+        let (mut batch, mut rows) = (Batch::new(), Rows::default());
+        let record = &landed.record;
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        batch.push(landed.offset, record.time, key, value, record.headers());
+        if let Some(place) = self.found.places.get_mut(&place_of(at)) {
+            place.chain.add(&batch.get(0));
+        }
+        pipeline.inputs()[input].decoder().decode(at.partition, &batch, &mut rows);
+        let (batch, rows, partition) = (&batch, &rows, at.partition);
+        self.step(Input::Records(Run { input, partition, batch, rows, range: 0..1 }));
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        let Some(pipeline) = &mut self.pipeline else {
+            self.found.complaint.get_or_insert("a step before there are settings".into());
+            return;
+        };
+        self.effects.clear();
+        pipeline.step(input, &mut self.effects);
+        let effects = &self.effects;
+        for output in &effects.outputs {
+            let expected = Expected {
+                step: output.order.step,
+                ordinal: output.order.ordinal,
+                key: output.key.map(|key| effects.part(key).to_vec()),
+                value: effects.part(output.value).to_vec(),
+                headers: Headers::bytes(&effects.headers(output)).to_vec(),
+            };
+            let place = (output.topic, output.partition);
+            self.found.outputs.entry(place).or_default().push(expected);
+        }
+        for news in &effects.news {
+            if let alluvium_flow::News::Version { model, version, state_digest, .. } = news {
+                self.found.versions.insert((model.clone(), *version), state_digest.clone());
+            }
+        }
+        self.found.models.extend_from_slice(&effects.models);
+    }
+}
+
+fn place_of(at: &At) -> (Arc<str>, u32) {
+    (at.input.clone(), at.partition)
+}
+
+/// The greatest, so far, of the lesser of two neighbouring timestamps.
+fn key_of(newest: Option<(Time, Time)>, time: Time) -> Time {
+    newest.map_or(time, |(key, before)| key.max(before.min(time)))
+}

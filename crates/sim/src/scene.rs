@@ -1,0 +1,198 @@
+//! What a run is played with: inputs, pipeline files and how large it all is.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alluvium_flow::{Decision, Settings, spec::Spec};
+use alluvium_learn::Time;
+use serde_json::{Value, json};
+
+use crate::{Kind, log::Kept, random::Random};
+
+/// What the pipeline's own topics begin with.
+pub(crate) const PREFIX: &str = "p.";
+
+/// How large a run is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) records_max: u64,
+    pub(crate) keepers: usize,
+    pub(crate) events: u64,
+    pub(crate) requests: u64,
+    /// The most steps from one manifest to the next.
+    pub(crate) snapshot_steps_max: u64,
+}
+
+impl Size {
+    pub(crate) fn of(kind: Kind) -> Size {
+        let base =
+            Size { records_max: 24, keepers: 3, events: 900, requests: 4, snapshot_steps_max: 30 };
+        match kind {
+            Kind::Base | Kind::Lossy | Kind::Truncate => base,
+            Kind::Small => Size { records_max: 5, keepers: 2, events: 300, requests: 2, ..base },
+            Kind::Long => Size { records_max: 120, events: 4000, requests: 8, ..base },
+            Kind::Heavy => {
+                Size { records_max: 40, events: 1500, requests: 3, snapshot_steps_max: 3, ..base }
+            }
+            Kind::Finished => Size { events: 600, requests: 0, ..base },
+        }
+    }
+}
+
+/// An input topic and all that will ever arrive in it.
+#[derive(Clone, Debug)]
+pub(crate) struct InputTopic {
+    pub(crate) name: &'static str,
+    pub(crate) partitions: Vec<Vec<Kept>>,
+}
+
+/// A pipeline file: which of the learning halves, and which of the running ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct File {
+    pub(crate) learned: u64,
+    pub(crate) runs: u64,
+}
+
+/// Inputs and files.
+pub(crate) struct Scene {
+    pub(crate) inputs: Vec<InputTopic>,
+    settings: BTreeMap<File, Arc<Settings>>,
+    has_two_inputs: bool,
+}
+
+impl Scene {
+    pub(crate) fn new(size: Size, random: &mut Random) -> Scene {
+        let has_two_inputs = random.chance(300);
+        let names: &[&str] = if has_two_inputs { &["x", "y"] } else { &["x"] };
+        let topic = |name: &&'static str| {
+            let count = random.between(1, if has_two_inputs { 2 } else { 3 });
+            let partitions = (0..count).map(|_| records(size.records_max, random)).collect();
+            InputTopic { name, partitions }
+        };
+        let inputs = names.iter().map(topic).collect();
+        Scene { inputs, settings: BTreeMap::new(), has_two_inputs }
+    }
+
+    /// The settings of a file.
+    pub(crate) fn settings(&mut self, file: File) -> Arc<Settings> {
+        let two = self.has_two_inputs;
+        let made = self.settings.entry(file);
+        made.or_insert_with(|| Arc::new(settings(file, two))).clone()
+    }
+
+    /// A file whose running half is another.
+    pub(crate) fn other_runs(&self, file: File, random: &mut Random) -> File {
+        File { runs: (file.runs + random.between(1, 3)) % 4, ..file }
+    }
+
+    /// A file that learns in another way.
+    pub(crate) fn other_learning(&self, file: File, random: &mut Random) -> File {
+        File { learned: (file.learned + random.between(1, 2)) % 3, ..file }
+    }
+
+    /// Something that somebody may ask for.
+    pub(crate) fn request(&self, random: &mut Random) -> Decision {
+        let models = ["linear", "tree", "nobody"];
+        match random.below(6) {
+            0 => Decision::Reset { model: None },
+            1 | 2 => Decision::Reset { model: Some((*random.pick(&models)).into()) },
+            3 => Decision::Rollback,
+            _ => {
+                let version = random.chance(500).then(|| random.between(1, 9));
+                Decision::Promote { model: (*random.pick(&models)).into(), version }
+            }
+        }
+    }
+}
+
+fn settings(file: File, has_two_inputs: bool) -> Settings {
+    let format = json!({ "format": { "csv": { "columns": ["a", "b", "cat", "class"] } } });
+    let mut inputs = json!({ "x": format });
+    if has_two_inputs {
+        inputs["y"] = format;
+    }
+    let adwin = json!({ "adwin": { "delta": 0.9, "clock": 1, "only_increase": false } });
+    let step = [0.1, 0.3, 0.7][file.learned as usize];
+    let runs: [Value; 4] = [
+        json!({ "every": "7 records", "keep": "2 versions" }),
+        json!({ "every": "3 records", "keep": "5 versions" }),
+        json!({ "every": "200 ms", "keep": "3 versions" }),
+        json!({ "every": "7 records", "keep": "1 s" }),
+    ];
+    let carry = [json!([]), json!(["cat", "scaled.a"]), json!(["b"]), json!(["cat"])];
+    let whole = json!({
+        "name": "p",
+        "input": inputs,
+        "fields": {
+            "a": { "number": {} },
+            "b": { "number": { "missing": "mean" } },
+            "cat": { "category": { "values_max": 4 } },
+        },
+        "label": { "field": "class", "type": { "class": { "values": ["0", "1"] } } },
+        "features": {
+            "scaled": { "standardize": { "of": ["a", "b"] } },
+            "before": { "lag": { "of": ["label"] } },
+            "recent": { "window": { "over": "5 records", "make": {
+                "mean": { "mean": "a" }, "most": { "max": "b" } } } },
+        },
+        "model": {
+            "linear": {
+                "use": ["scaled", "before", "recent"],
+                "learner": { "logistic_regression": {
+                    "optimizer": { "sgd": { "step": step } } } },
+                "reset_on": adwin,
+            },
+            "tree": {
+                "use": ["a", "cat", "before"],
+                "learner": { "hoeffding_tree": { "grace_period": 5, "delta": 0.2 } },
+            },
+        },
+        "judge": {
+            "metrics": [{ "accuracy": {} }],
+            "over": if file.runs == 3 { "9 records" } else { "20 records" },
+            "drift": adwin,
+        },
+        "versions": runs[file.runs as usize],
+        "predictions": {
+            "carry": carry[file.runs as usize],
+            "answer": if file.runs == 2 { "live" } else { "all" },
+        },
+    });
+    let spec: Spec = serde_json::from_value(whole).expect("the settings above are right");
+    Settings::of(&spec)
+}
+
+/// The records of one partition, with wild timestamps and some garbage.
+fn records(most: u64, random: &mut Random) -> Vec<Kept> {
+    let count = random.between(most / 2, most);
+    let mut time = 1_000 + random.below(50) as Time;
+    let turning = random.below(count + 1);
+    let mut one = |index: u64| {
+        time += random.below(20) as Time;
+        let at = match random.below(20) {
+            0 => time + 1_000_000,
+            1 => (time - 900).max(0),
+            2..=5 => time / 16 * 16,
+            _ => time,
+        };
+        let key = random.chance(500).then(|| format!("k{}", random.below(3)).into_bytes().into());
+        let value = value(index >= turning, random);
+        Kept { time: at, key, value, headers: Box::default() }
+    };
+    (0..count).map(&mut one).collect()
+}
+
+fn value(turned: bool, random: &mut Random) -> Option<Box<[u8]>> {
+    let text = match random.below(24) {
+        0 => return None,
+        1 => "garbage".to_string(),
+        2 => "1,2,c0,7".to_string(),
+        3 => "x,2,c0,1".to_string(),
+        _ => {
+            let (a, b) = (random.below(200) as i64 - 100, random.below(100));
+            let is_one = (a > 0) ^ turned ^ random.chance(100);
+            let b = if random.chance(80) { String::new() } else { format!("{}.5", b) };
+            format!("{a},{b},c{},{}", random.below(6), u8::from(is_one))
+        }
+    };
+    Some(text.into_bytes().into())
+}
