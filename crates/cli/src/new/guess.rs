@@ -161,7 +161,7 @@ fn said_label<'a>(sample: &Sample, survey: &'a Survey, name: &str) -> Result<Fou
         let why = format!("a pipeline file cannot say where {name} is: rename it in the sample");
         return Err(Failure::Usage(why));
     }
-    match label_kind(&column.counts, CLASSES_MAX, CLASSES_MAX_NAMED, 1) {
+    match named_kind(column, survey) {
         Ok(kind) => Ok((&column.path, kind, None)),
         Err(why) => Err(Failure::Usage(format!("{name} cannot be the label: {why}"))),
     }
@@ -176,7 +176,7 @@ fn guessed_label<'a>(
         |column: &&Column| column.is_reachable && time.is_none_or(|time| time.path != column.path);
     let named = survey.columns.iter().rev().filter(can_be);
     for column in named.filter(|column| sounds_like_label(&column.path)) {
-        if let Ok(kind) = label_kind(&column.counts, CLASSES_MAX, CLASSES_MAX_NAMED, 1) {
+        if let Ok(kind) = named_kind(column, survey) {
             return Some((&column.path, kind, Some("by its name")));
         }
     }
@@ -185,7 +185,7 @@ fn guessed_label<'a>(
         return None;
     }
     let has_names = !matches!(sample.form, Form::Csv { has_header: false, .. });
-    match label_kind(&last.counts, CLASSES_MAX, CLASSES_MAX, 2).ok()? {
+    match label_kind(&last.counts, CLASSES_MAX, 2).ok()? {
         // Numbers without a name are as likely to be measurements.
         LabelKind::Number if !has_names => None,
         // A number that only rises is a count or an identity.
@@ -194,14 +194,20 @@ fn guessed_label<'a>(
     }
 }
 
-/// What a label of such values is, with so many classes at most (numbers, and texts), each of which
-/// comes so many times at least, on average.
-fn label_kind(
-    counts: &Counts,
-    whole_max: usize,
-    texts_max: usize,
-    each_min: u64,
-) -> Result<LabelKind, String> {
+/// What a label is that somebody, or its name, says is one. Where the file goes on, a class that has
+/// not come yet may come later: an anomaly, most often.
+fn named_kind(column: &Column, survey: &Survey) -> Result<LabelKind, String> {
+    let counts = &column.counts;
+    let is_constant = counts.different() == 1 && counts.long + counts.others + counts.arrays == 0;
+    match is_constant && !survey.is_whole {
+        true => Ok(LabelKind::ManyClasses(CLASSES_MAX_NAMED as u32)),
+        false => label_kind(counts, CLASSES_MAX_NAMED, 1),
+    }
+}
+
+/// What a label of such values is, with so many texts as classes at most, each of which comes so many
+/// times at least, on average.
+fn label_kind(counts: &Counts, texts_max: usize, each_min: u64) -> Result<LabelKind, String> {
     let different = counts.different();
     if counts.present == 0 {
         return Err("it is always empty".into());
@@ -220,7 +226,7 @@ fn label_kind(
         .filter(|(name, _)| !value::is_no_class(name))
         .map(|(name, count)| (name.to_string(), *count))
         .collect();
-    let classes_max = if is_number { whole_max } else { texts_max };
+    let classes_max = if is_number { CLASSES_MAX } else { texts_max };
     let come_again = classes.len() as u64 * each_min.max(1) <= counts.present
         && (classes.len() as u64) < counts.present.max(3);
     let is_class = !counts.is_full
@@ -288,7 +294,7 @@ fn kind(column: &Column, survey: &Survey, form: &Form) -> (What, Option<String>)
     if counts.arrays + counts.others > 0 {
         return left_out("an array of other things than numbers, or of many lengths");
     }
-    if counts.different() == 1 && counts.long == 0 && counts.present > 1 {
+    if survey.is_whole && counts.different() == 1 && counts.long == 0 && counts.present > 1 {
         let value = counts.values.keys().next().map_or("", |value| &**value);
         return left_out(&format!("always {value}"));
     }
@@ -308,10 +314,10 @@ fn kind(column: &Column, survey: &Survey, form: &Form) -> (What, Option<String>)
         return left_out("numbers with a decimal comma: write points, and they can be read");
     }
     if *form == Form::Json && counts.values.keys().all(|text| value::is_number(text)) {
-        let (what, _) = text(column);
+        let (what, _) = text(column, survey);
         return (what, Some("numbers in quotes: in JSON those are texts".into()));
     }
-    text(column)
+    text(column, survey)
 }
 
 fn number(column: &Column, survey: &Survey) -> (What, Option<String>) {
@@ -328,7 +334,7 @@ fn number(column: &Column, survey: &Survey) -> (What, Option<String>) {
                 false => (What::Id, Some("guess: an identity, by its name".into())),
             };
         }
-        let (what, _) = text(column);
+        let (what, _) = text(column, survey);
         return (what, Some("guess: names, though written as numbers".into()));
     }
     if let Some((least, most)) = counts.range
@@ -343,7 +349,7 @@ fn number(column: &Column, survey: &Survey) -> (What, Option<String>) {
     (What::Number, None)
 }
 
-fn text(column: &Column) -> (What, Option<String>) {
+fn text(column: &Column, survey: &Survey) -> (What, Option<String>) {
     let counts = &column.counts;
     let left_out = |why: String| (What::LeftOut, Some(why));
     let different = counts.different();
@@ -362,7 +368,8 @@ fn text(column: &Column) -> (What, Option<String>) {
         return left_out(format!("{different} different texts, hardly one of them twice"));
     }
     let values: Vec<String> = counts.values.keys().map(|value| value.to_string()).collect();
-    match different <= LISTED_MAX && counts.long == 0 && !values.iter().any(|v| v.len() > 30) {
+    let are_short = counts.long == 0 && values.iter().all(|value| value.len() <= 30);
+    match survey.is_whole && different <= LISTED_MAX && are_short {
         true => (What::Category { room: values.len() as u32, values }, None),
         false => {
             // Room for as many again, in steps that are easy to read.

@@ -38,6 +38,8 @@ pub(super) struct Measured {
     pub classes: BTreeMap<String, u64>,
     /// Labels equal to the one before.
     pub unchanged: u64,
+    /// The first class.
+    pub first_class: String,
     /// The mean distance of a number from the one before.
     pub error_no_change: f64,
     /// The mean distance of a number from the mean of all before.
@@ -130,7 +132,10 @@ impl Measured {
     }
 
     fn class(&mut self, class: &str) {
-        self.unchanged += u64::from(self.labelled > 0 && self.class_before == class);
+        match self.labelled {
+            0 => self.first_class = class.into(),
+            _ => self.unchanged += u64::from(self.class_before == class),
+        }
         self.class_before.clear();
         self.class_before.push_str(class);
         self.labelled += 1;

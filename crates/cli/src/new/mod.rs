@@ -27,7 +27,7 @@ use alluvium_flow::decode::Reason;
 use anyhow::Context;
 
 use self::{
-    draft::{Draft, LabelKind, What},
+    draft::{Draft, LabelKind, Part, What},
     measure::Measured,
     sample::Sample,
     survey::Survey,
@@ -67,12 +67,7 @@ pub fn run(call: &args::New) -> Result<(), Failure> {
     draft.name = name_of(&sample.name);
     draft.load = load_path(&call.sample, &call.to)?;
     if draft.label.is_none() && draft.used().next().is_none() {
-        let why = format!(
-            "{}: nothing in it can be learned from: no label, and no column of numbers, flags or \
-             names that come again",
-            sample.name
-        );
-        return Err(Failure::Failed(anyhow::anyhow!(why)));
+        return Err(nothing(&draft));
     }
     let measured = settle(&mut draft, &sample, &call.to)?;
     let text = write::file(&draft);
@@ -89,11 +84,44 @@ fn settle(draft: &mut Draft, sample: &Sample, to: &Path) -> Result<Measured, Fai
         let opened = read_again(&write::file(draft), to)?;
         let measured = measure::measure(sample, &opened.spec)?;
         rounds += 1;
-        let is_mended = rounds < ROUNDS_MAX && mend(draft, &measured);
-        if !is_mended {
-            finish(draft, &measured);
-            return Ok(measured);
+        if rounds < ROUNDS_MAX && mend(draft, &measured) {
+            continue;
         }
+        if is_constant(draft, &measured) {
+            without_label(draft, &measured)?;
+            continue;
+        }
+        finish(draft, &measured);
+        return Ok(measured);
+    }
+}
+
+/// There is no column that a model could use.
+fn nothing(draft: &Draft) -> Failure {
+    let why = |part: &Part| format!("\n  {}: {}", part.path, part.note.as_deref().unwrap_or("?"));
+    let columns: String = draft.parts.iter().take(20).map(why).collect();
+    Failure::Failed(anyhow::anyhow!("{}: nothing in it can be learned{columns}", draft.sample))
+}
+
+/// Whether a label of classes has one class alone, in all of the file.
+fn is_constant(draft: &Draft, measured: &Measured) -> bool {
+    let kind = draft.label.as_ref().map(|label| &label.kind);
+    kind.is_some_and(|kind| *kind != LabelKind::Number) && measured.classes.len() < 2
+}
+
+/// Takes a label back that was guessed.
+fn without_label(draft: &mut Draft, measured: &Measured) -> Result<(), Failure> {
+    let Some(label) = draft.label.take() else { return Ok(()) };
+    let note = format!("always {}", measured.majority().1);
+    if label.guess.is_none() {
+        let why = format!("{} cannot be the label: it is {note}", label.path);
+        return Err(Failure::Usage(why));
+    }
+    let (what, note) = (What::LeftOut, Some(note));
+    draft.parts.push(Part { name: label.name, path: label.path, what, gaps: None, note });
+    match draft.used().next() {
+        Some(_) => Ok(()),
+        None => Err(nothing(draft)),
     }
 }
 

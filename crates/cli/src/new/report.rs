@@ -8,9 +8,9 @@ use super::{
     sample::Form,
     survey::{self, Survey},
     toml::comment_text,
-    write::{guesses, percent, thousands},
+    write::{guesses, percent},
 };
-use crate::screen::say;
+use crate::{screen::say, tell::count};
 
 /// How wide the left part of a line is where there is a right one.
 const LEFT: usize = 62;
@@ -38,12 +38,12 @@ fn lines(
         Form::Csv { .. } => ("column", if columns == 1 { "" } else { "s" }),
         Form::Json => ("key", if columns == 1 { "" } else { "s" }),
     };
-    let rows = thousands(measured.records);
+    let rows = count(measured.records);
     let row = if measured.records == 1 { "row" } else { "rows" };
     let mut lines =
         vec![both(format!("read     {rows} {row}, {columns} {what}{s}"), &draft.sample)];
     if !survey.is_whole {
-        let most = thousands(survey::RECORDS_MAX);
+        let most = count(survey::RECORDS_MAX);
         lines.push(format!("         the first {most} say what the columns are"));
     }
     if measured.refused > 0 {
@@ -56,11 +56,10 @@ fn lines(
         let s = if left_out == 1 { "" } else { "s" };
         lines.push(format!("left     {left_out} {what}{s} out: the file says why"));
     }
-    let count = guesses(text);
-    let marked = match count {
+    let marked = match guesses(text) {
         0 => "no guesses".to_string(),
         1 => "1 line marked \"guess\"".to_string(),
-        count => format!("{count} lines marked \"guess\""),
+        several => format!("{several} lines marked \"guess\""),
     };
     lines.push(format!("wrote    {}    {marked}", to.display()));
     let file =
@@ -70,9 +69,9 @@ fn lines(
 }
 
 fn refused(measured: &Measured) -> String {
-    let refused = thousands(measured.refused);
+    let refused = count(measured.refused);
     let share = percent(measured.refused as f64 / measured.records.max(1) as f64);
-    let most = measured.refused_by.iter().max_by_key(|(_, (count, _))| *count);
+    let most = measured.refused_by.iter().max_by_key(|(_, (times, _))| *times);
     let why = match most {
         None => "the time cannot be read".to_string(),
         Some((field, (_, reason))) => {
@@ -89,9 +88,9 @@ fn refused(measured: &Measured) -> String {
 fn label(draft: &Draft, measured: &Measured) -> String {
     let Some(label) = &draft.label else {
         let columns = draft.used().count();
-        return format!(
-            "guess    no label: clusters of {columns} columns            (--label NAME for another)"
-        );
+        let s = if columns == 1 { "" } else { "s" };
+        let left = format!("guess    no label: clusters of {columns} column{s}");
+        return format!("{left:<LEFT$} (--label NAME for another)");
     };
     let name = comment_text(&label.path);
     let classes = draft.classes();
@@ -99,8 +98,8 @@ fn label(draft: &Draft, measured: &Measured) -> String {
         LabelKind::Number => "a number".to_string(),
         LabelKind::ManyClasses(_) => format!("{} classes", measured.classes.len()),
         LabelKind::Classes(_) => match classes.as_slice() {
-            [_, (second, count)] => {
-                let share = percent(*count as f64 / measured.labelled.max(1) as f64);
+            [_, (second, times)] => {
+                let share = percent(*times as f64 / measured.labelled.max(1) as f64);
                 format!("two values, {} in {share} of rows", comment_text(second))
             }
             classes => format!("{} classes", classes.len()),
@@ -133,7 +132,9 @@ fn beat(draft: &Draft, measured: &Measured) -> Option<String> {
             ),
         };
     }
-    let unchanged = measured.unchanged as f64 / measured.labelled as f64;
+    // Before there is a label, the baseline of a run answers with the first class.
+    let first = draft.classes().first().is_some_and(|(class, _)| *class == measured.first_class);
+    let unchanged = (measured.unchanged + u64::from(first)) as f64 / measured.labelled as f64;
     let (majority, class) = measured.majority();
     let class = comment_text(class);
     match unchanged >= majority {

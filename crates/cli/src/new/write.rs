@@ -5,6 +5,7 @@ use super::{
     sample::Form,
     toml::{comment_text, key, line, list, long_list, text},
 };
+use crate::tell::count;
 
 const LEARNED: &str =
     "# ── what is learned: a change halts and asks ──────────────────────────────────────────";
@@ -42,19 +43,6 @@ pub(super) fn file(draft: &Draft) -> String {
 /// How many lines are marked as guesses.
 pub(super) fn guesses(file: &str) -> usize {
     file.lines().filter(|line| line.contains("# guess")).count()
-}
-
-/// A number with commas between thousands.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut shown = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
 }
 
 /// A share in percent.
@@ -186,7 +174,7 @@ impl Draft {
 
 fn head(draft: &Draft) -> String {
     let columns = draft.used().count();
-    let records = thousands(draft.records);
+    let records = count(draft.records);
     let (s, rows) = (if columns == 1 { "" } else { "s" }, comment_text(&draft.sample));
     let what = match &draft.label {
         Some(label) => match columns {
@@ -404,9 +392,11 @@ fn runs(draft: &Draft) -> String {
     let (metrics, note, first): (&[&str], _, _) = match draft.label.as_ref().map(|l| &l.kind) {
         None => (&["sum_of_squares"], "", "clusters"),
         Some(LabelKind::Number) => (&["mae", "rmse", "r2"], "", "linear"),
-        Some(_) if is_rare => {
-            (&["f1", "roc_auc", "accuracy"], "of so rare a class accuracy says little", "linear")
-        }
+        Some(_) if is_rare => (
+            &["f1", "balanced_accuracy", "log_loss"],
+            "accuracy says little of so rare a class",
+            "linear",
+        ),
         Some(_) if draft.is_linear() => (&["accuracy", "kappa_t", "log_loss"], "", "linear"),
         Some(_) => (&["accuracy", "kappa_t", "log_loss"], "", "tree"),
     };
