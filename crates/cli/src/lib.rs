@@ -2,13 +2,19 @@
 
 #[expect(missing_docs, reason = "the doc comments of arguments are the help text")]
 pub mod args;
+pub mod check;
 pub mod clock;
 pub mod failure;
+pub mod last_run;
 pub mod load;
+pub mod look;
+pub mod models;
 pub mod open;
 pub mod run;
 pub mod screen;
 pub mod settings;
 pub mod signals;
 pub mod source;
+pub mod status;
+pub mod tell;
 pub mod verbs;

@@ -38,13 +38,15 @@ impl Opened {
     /// All mistakes at once; or that the file cannot be read.
     pub fn read(file: &Path, named: &Named) -> Result<Opened, Failure> {
         let text = fs::read_to_string(file).map_err(|error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    ": write one with `alluvium new SAMPLE`, or name another"
-                }
-                _ => "",
-            };
-            anyhow::Error::new(error).context(format!("reading {}{hint}", file.display()))
+            let file = file.display();
+            match error.kind() {
+                std::io::ErrorKind::NotFound => Failure::Usage(format!(
+                    "there is no pipeline file {file}\n\n  \
+                     alluvium new SAMPLE        reads a file of data and writes a pipeline file\n  \
+                     alluvium run PIPELINE      takes one that lies elsewhere",
+                )),
+                _ => anyhow::Error::new(error).context(format!("reading {file}")).into(),
+            }
         })?;
         let shown = file.display().to_string();
         let parsed = settings::read::<Spec>(&shown, &text);

@@ -9,9 +9,12 @@ use alluvium_ledger::{
     log::{Lease, Log},
 };
 
-use crate::{args, clock, failure::Failure, load, open::Opened, screen::Screen, signals::Stop};
+use crate::{
+    args, clock, failure::Failure, load, open::Opened, screen::Screen, signals::Stop,
+    source::Position,
+};
 
-/// How long a process that stands by waits before it looks again.
+/// How long a process that stands by, or whose log fails, waits before it looks again.
 const STANDBY: Duration = Duration::from_millis(100);
 /// How long a writer with nothing to do waits.
 const WAIT: Duration = Duration::from_millis(1);
@@ -41,8 +44,9 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     let opened = Opened::read(&call.pipeline.file, &call.pipeline.named)?;
     let stop = Stop::listen()?;
     let mut log = opened.log()?;
-    let mut screen = Screen::new(&opened, call.json);
-    let loads = load::fill(&opened, &mut log, &stop, |source, read| screen.loading(source, read))?;
+    let mut screen = Screen::new(&opened, &call.pipeline.named, call.json, call.follow);
+    let loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
+    let loads = load::fill(&opened, &mut log, &stop, loading)?;
     for (topic, loaded) in &loads {
         screen.loaded(topic, loaded);
     }
@@ -61,11 +65,11 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         follow: call.follow,
         news: Vec::new(),
     };
-    let result = run.to_the_end(&mut screen);
+    let result = run.until_the_end(&mut screen);
     match result {
         Ok(()) => {
-            screen.finish(&run.keeper);
-            Ok(())
+            screen.finish(&mut run.keeper);
+            run.streams_ended()
         }
         Err(halt) => {
             screen.halt();
@@ -101,9 +105,12 @@ struct Running {
 }
 
 impl Running {
-    fn to_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
+    fn until_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
         loop {
             let now = clock::now();
+            if self.stop.is_asked() {
+                screen.finishing();
+            }
             let stop = self.stop.is_asked() || self.is_over();
             let signals = Signals { lease: self.lease.held(), stop };
             let next = self.keeper.turn(now, signals)?;
@@ -118,10 +125,22 @@ impl Running {
                 Next::Wait if self.stop.is_asked() && self.keeper.progress().term.is_none() => {
                     return Ok(());
                 }
+                Next::Wait if self.keeper.progress().waiting.is_some() => thread::sleep(STANDBY),
                 Next::Wait => thread::sleep(WAIT),
                 Next::Standby if self.stop.is_asked() => return Ok(()),
                 Next::Standby => thread::sleep(STANDBY),
             }
+        }
+    }
+
+    /// What the sources without an end ended with, as far as they have.
+    fn streams_ended(&mut self) -> Result<(), Failure> {
+        let Some(streams) = self.streams.take_if(|streams| streams.is_finished()) else {
+            return Ok(());
+        };
+        match streams.join() {
+            Ok(ended) => Ok(ended.map(|_| ())?),
+            Err(panic) => std::panic::resume_unwind(panic),
         }
     }
 

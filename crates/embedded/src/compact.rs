@@ -1,4 +1,5 @@
-//! Compaction: of each key the newest record stays, and a tombstone goes once all it buries is gone.
+//! Compaction: of each key the newest record stays, and a tombstone goes once all it buries is
+//! gone.
 //!
 //! | table | key | value |
 //! |---|---|---|

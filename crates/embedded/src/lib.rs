@@ -2,8 +2,8 @@
 //! read and append at the same time; what was acknowledged survives whatever dies.
 //!
 //! Underneath is LMDB, a copy-on-write tree in one memory-mapped file: readers never wait and never
-//! disturb, writers take turns, and a commit is durable before it is acknowledged. Records lie in it
-//! in blocks of about 128 KiB, so that a read costs about what copying costs.
+//! disturb, writers take turns, and a commit is durable before it is acknowledged. Records lie in
+//! it in blocks of about 128 KiB, so that a read costs about what copying costs.
 //!
 //! Not for network file systems: the locks of several machines do not see each other.
 

@@ -153,8 +153,9 @@ impl Store {
     }
 }
 
-/// For each partition the first offset whose record has that time or a later one; its end when there
-/// is none. Looks at the head of every block before it: for now and then, not for every record.
+/// For each partition the first offset whose record has that time or a later one; its end when
+/// there is none. Looks at the head of every block before it: for now and then, not for every
+/// record.
 pub(crate) fn offsets_at(store: &Store, topic: &str, time: Time) -> Result<Vec<u64>, LogError> {
     let found = {
         let txn = store.read()?;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use alluvium_learn::Time;
-
 use crate::Headers;
 
 /// A topic of the pipeline's own that records go to.
@@ -57,7 +55,8 @@ pub struct Output {
 /// A record for the topic of versions. The same key always gets the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelRecord {
-    /// `v/<model>/<version>[/<page>]` or `alias/<name>`.
+    /// `v/<model>/<version>[/<page>]` or `alias/<name>/<term>`; of one alias the greatest step
+    /// wins.
     pub key: String,
     /// `None`: the version was retired.
     pub value: Option<Vec<u8>>,
@@ -107,6 +106,9 @@ pub enum News {
 pub struct Effects {
     /// The control offset of the cut that is being learned; goes into every output's headers.
     pub cut: u64,
+    /// The term of the writer that learns it; goes into the keys of aliases, so that what a former
+    /// writer still has under way can hide nothing.
+    pub term: u64,
     /// Whether that cut is part of a backlog that is being caught up with.
     pub backlog: bool,
     /// The outputs, in their order.
@@ -117,8 +119,6 @@ pub struct Effects {
     pub models: Vec<ModelRecord>,
     /// News.
     pub news: Vec<News>,
-    /// The greatest record time so far.
-    pub time: Time,
 }
 
 impl Effects {

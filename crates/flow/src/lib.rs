@@ -18,7 +18,7 @@ pub use chain::Chain;
 pub use effects::{Effects, ModelRecord, News, OutKey, OutTopic, Output};
 pub use pipeline::{
     ChampionEntry, Counters, InputPlan, Mistake, Pipeline, PlanError, Predictor, PredictorError,
-    Registry, Scored, Sections, VersionEntry, Versions, state_digest, version_key,
+    Registry, Scored, Sections, VersionEntry, Versions, alias_key, state_digest, version_key,
 };
 pub use run::{Input, Run};
 pub use settings::{Decision, KERNEL, Settings};

@@ -1,9 +1,9 @@
 //! The order of records across partitions, inside a cut.
 //!
-//! A merge of heads, never a sort: a partition's own order stays. Each record has a key that depends
-//! on its partition alone: the greatest, so far, of the lesser of two neighbouring timestamps. One
-//! record from the year 2099 therefore moves nothing; two in a row must agree. Equal keys: features
-//! before labels, then the input's name, then the partition.
+//! A merge of heads, never a sort: a partition's own order stays. Each record has a key that
+//! depends on its partition alone: the greatest, so far, of the lesser of two neighbouring
+//! timestamps. One record from the year 2099 therefore moves nothing; two in a row must agree.
+//! Equal keys: features before labels, then the input's name, then the partition.
 
 use alluvium_learn::{Reader, StateError, Time, Writer};
 

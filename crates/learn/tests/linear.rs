@@ -187,8 +187,9 @@ fn hashed_features_alone_are_learned() {
     }
 }
 
-/// The intercept is the only feature of size: 1 / N is 1, the curvature 2, and a step of 0.5 goes half
-/// the way from 0 to the label, which is 0 deviations from its own mean; the mean is what answers.
+/// The intercept is the only feature of size: 1 / N is 1, the curvature 2, and a step of 0.5 goes
+/// half the way from 0 to the label, which is 0 deviations from its own mean; the mean is what
+/// answers.
 #[test]
 fn the_first_label_is_the_first_answer() {
     let shape = Shape::numbers(0, LabelShape::Number);
@@ -198,8 +199,8 @@ fn the_first_label_is_the_first_answer() {
     assert_eq!(answer(&learner, &dense(&[])), 42.0);
 }
 
-/// Gradient -1/2, no features, so N = t = 1: the step 0.1 / curvature 1/4 moves the intercept by 0.2.
-/// With a weight of 50 it stops at the safe step, 1 / (1/4): 2.
+/// Gradient -1/2, no features, so N = t = 1: the step 0.1 / curvature 1/4 moves the intercept by
+/// 0.2. With a weight of 50 it stops at the safe step, 1 / (1/4): 2.
 #[test]
 fn a_normalized_step_is_a_part_of_the_way_and_never_more_than_safe() {
     for (weight, margin) in [(1.0, 0.2), (50.0, 2.0)] {

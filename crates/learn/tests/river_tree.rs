@@ -7,8 +7,8 @@
 mod tree_oracle;
 
 use alluvium_learn::{
-    Component, Features, Label, LabelShape, Learner, Prediction, Shape,
-    learners::hoeffding_tree::{Config, HoeffdingTree, LeafAnswer, Split},
+    Component, Features, Label, LabelShape, Learner, Prediction, Shape, SlotKind,
+    learners::hoeffding_tree::{Config, HoeffdingTree, LeafAnswer, NominalSplit, Split},
     math,
 };
 use tree_oracle::load;
@@ -114,5 +114,40 @@ fn gini_with_a_shorter_grace_is_rivers() {
         let config =
             Config { split: Split::Gini, grace_period: 100, delta: 1e-5, ..Config::default() };
         check(stream, "HoeffdingTree_gini_grace_100_delta_1e_5", config);
+    }
+}
+
+/// Slots of codes: of each kind of branch the answers are River's, with new codes halfway. In two
+/// rows the code is new to a branch, and the way of most examples is not River's.
+#[test]
+fn branches_by_code_are_rivers() {
+    let base =
+        Config { leaf: LeafAnswer::Majority, grace_period: 50, tau: 0.2, ..Config::default() };
+    let binary = NominalSplit::Binary;
+    for (model, config, new_code) in [
+        ("info_gain", base.clone(), &[3001, 3008][..]),
+        ("info_gain_binary", Config { nominal_split: binary, ..base.clone() }, &[]),
+        ("gini", Config { split: Split::Gini, ..base.clone() }, &[]),
+    ] {
+        let oracle = load("Codes", &format!("HoeffdingTree_mc_{model}"));
+        let mut shape = Shape::numbers(4, LabelShape::Class { values_max: 3 });
+        for slot in &mut shape.dense[1..] {
+            slot.kind = SlotKind::Nominal { values: 6 };
+        }
+        let mut tree = HoeffdingTree::new(config, &shape).unwrap();
+        let mut answer = Prediction::default();
+        for (row, dense) in oracle.rows.iter().enumerate() {
+            let x = Features { dense, ..Features::default() };
+            tree.predict(&x, &mut answer);
+            if oracle.answers[row] != "None" {
+                let theirs = oracle.answers[row].split(' ').map(|p| p.parse::<f64>().unwrap());
+                for (class, theirs) in theirs.enumerate() {
+                    let ours = answer.probability(class as u32);
+                    let alike = (ours - theirs).abs() < 1e-9 || new_code.contains(&row);
+                    assert!(alike, "{model}, row {row}: {ours} {theirs}");
+                }
+            }
+            tree.learn(&x, Label::Class(oracle.truths[row]), 1.0);
+        }
     }
 }

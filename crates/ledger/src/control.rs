@@ -237,7 +237,8 @@ impl Fold {
         self.partitions.iter().position(|f| &*f.input == input && f.partition == partition)
     }
 
-    /// The newest catch-up's end of a partition; where it is cut to, if the catch-up did not name it.
+    /// The newest catch-up's end of a partition; where it is cut to, if the catch-up did not name
+    /// it.
     pub fn catchup_end(&self, partition: &Frontier) -> u64 {
         let names = |at: &&At| at.input == partition.input && at.partition == partition.partition;
         self.catchup.iter().find(names).map_or(partition.end, |at| at.offset)

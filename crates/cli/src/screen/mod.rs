@@ -1,148 +1,397 @@
 //! What `run` and `load` print: JSON lines for scripts, plain lines for a log, and a live view for a
 //! terminal.
 
+mod board;
+mod curve;
+mod event;
+mod frame;
+mod home;
+mod live;
+pub(crate) mod paint;
+mod story;
+mod summary;
+pub(crate) mod words;
+
+use std::{
+    io::{IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
 use alluvium_embedded::Embedded;
 use alluvium_flow::News;
 use alluvium_ledger::keeper::{Keeper, Next};
 
-use crate::{load::Loaded, open::Opened};
+pub use self::event::{event, summary};
+use self::{
+    frame::Frame,
+    home::Home,
+    live::{Live, Pace, REDRAW},
+    paint::Paint,
+    story::Story,
+    summary::Summary,
+};
+use crate::{
+    args::Named,
+    clock,
+    last_run::{self, LastRun},
+    load::Loaded,
+    open::Opened,
+    source::Position,
+};
 
-/// The progress of a load.
-pub struct LoadBar {
-    source: String,
-}
+/// How often plain lines say how far it is.
+const PLAIN: Duration = Duration::from_secs(5);
+/// How long nothing must come before it is said that there is nothing.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long trouble with the log is told of: it is tried again all the time, and may fail again.
+const TROUBLE: Duration = Duration::from_secs(2);
+/// How many alarms are written out as plain lines, until the next line about progress.
+const ALARMS_MAX: u64 = 3;
 
-impl LoadBar {
-    /// A bar for a source.
-    pub fn new(source: &str) -> LoadBar {
-        LoadBar { source: source.into() }
-    }
-
-    /// So many records were read.
-    pub fn at(&mut self, _read: u64) {}
-
-    /// The load is over.
-    pub fn finish(&mut self, loaded: &Loaded, topic: &str) {
-        eprintln!("loaded {} records into topic {topic} from {}", loaded.appended, self.source);
-    }
+/// The form in which a run is told.
+enum Form {
+    Json,
+    Plain { due: Instant, alarms: u64, told: u64, was_level: bool },
+    Live(Live, Frame),
 }
 
 /// What `run` prints.
 pub struct Screen {
-    json: bool,
-    started: std::time::Instant,
+    form: Form,
+    home: Home,
+    story: Story,
+    pace: Pace,
+    follows: bool,
+    due: Instant,
+    /// Since when nothing has moved.
+    still_since: Option<Instant>,
+    /// Why a turn last failed, and when.
+    trouble: Option<(String, Instant)>,
+    /// What was last said to be waited for.
+    waiting: Option<String>,
+    was_stopped: bool,
+    previous: Option<LastRun>,
 }
 
 impl Screen {
     /// A screen for a pipeline.
-    pub fn new(_opened: &Opened, json: bool) -> Screen {
-        Screen { json, started: std::time::Instant::now() }
+    pub fn new(opened: &Opened, named: &Named, json: bool, follows: bool) -> Screen {
+        let now = Instant::now();
+        let form = if json {
+            Form::Json
+        } else if std::io::stderr().is_terminal() {
+            Form::Live(Live::new(), Frame::default())
+        } else {
+            Form::Plain { due: now + PLAIN, alarms: 0, told: 0, was_level: false }
+        };
+        Screen {
+            form,
+            home: Home::of(opened, named),
+            story: Story::new(),
+            pace: Pace::new(0, now),
+            follows,
+            due: now,
+            still_since: None,
+            trouble: None,
+            waiting: None,
+            was_stopped: false,
+            previous: last_run::read(&opened.directory, &opened.spec.name),
+        }
     }
 
     /// A source is being loaded.
-    pub fn loading(&mut self, _source: &str, _read: u64) {}
+    pub fn loading(&mut self, source: &str, read: u64, position: &Position) {
+        let now = Instant::now();
+        if now < self.due {
+            return;
+        }
+        self.pace.at(read, now);
+        let share = position.share();
+        match &mut self.form {
+            Form::Json => {}
+            Form::Plain { due, .. } if now >= *due => {
+                *due = now + PLAIN;
+                note(&format!("loading    {}", frame::loading(source, read, share, &self.pace, 0)));
+            }
+            Form::Plain { .. } => {}
+            Form::Live(live, _) => {
+                let line = frame::loading(source, read, share, &self.pace, 24);
+                let line = live.paint.labelled("loading", &line);
+                live.draw(&[self.home.head(live.paint), line]);
+            }
+        }
+        self.due = now + REDRAW;
+    }
 
     /// A source was loaded.
     pub fn loaded(&mut self, topic: &str, loaded: &Loaded) {
-        eprintln!("loaded {} records into topic {topic} from {}", loaded.appended, loaded.source);
+        if let Form::Plain { .. } = self.form {
+            note(&format!("loaded     {}", self::loaded(topic, loaded)));
+        }
+        self.story.loads.push((topic.into(), loaded.clone()));
+        self.pace = Pace::new(0, Instant::now());
     }
 
     /// Ctrl-C while loading.
     pub fn stopped_loading(&mut self) {
-        eprintln!("stopped while loading; run again to go on");
+        self.clear();
+        if !matches!(self.form, Form::Json) {
+            let run = self.home.command("run", "");
+            note(&format!("stopped while loading: {run} goes on there"));
+        }
+    }
+
+    /// Somebody asked it to finish. Says so, once.
+    pub fn finishing(&mut self) {
+        if self.was_stopped {
+            return;
+        }
+        self.was_stopped = true;
+        match &mut self.form {
+            Form::Json => {}
+            Form::Plain { .. } => note("finishing: writing what was learned ..."),
+            Form::Live(live, frame) => {
+                frame.finishing = true;
+                let lines = frame.lines(&self.home, &self.story, &self.pace, live.paint);
+                live.draw(&lines);
+            }
+        }
     }
 
     /// Something happened.
     pub fn news(&mut self, news: &News) {
-        if self.json {
-            if let Some(line) = event(news) {
-                say(&line.to_string());
+        let (line, is_alarm) = self.story.news(news);
+        match &mut self.form {
+            Form::Json => say(&event(news).to_string()),
+            Form::Plain { alarms, .. } if is_alarm => {
+                *alarms += 1;
+                if *alarms <= ALARMS_MAX {
+                    note(&line);
+                }
             }
-        } else {
-            eprintln!("{news:?}");
+            Form::Plain { .. } => note(&line),
+            Form::Live(..) => {}
         }
     }
 
-    /// Called after every turn.
-    pub fn tick(&mut self, _keeper: &Keeper<Embedded>, _next: Next) {}
-
-    /// The pipeline has halted.
-    pub fn halt(&mut self) {}
-
-    /// All is done.
-    pub fn finish(&mut self, keeper: &Keeper<Embedded>) {
-        let Some(pipeline) = keeper.pipeline() else { return };
-        if self.json {
-            let seconds = self.started.elapsed().as_secs_f64();
-            say(&summary(pipeline, 0, seconds).to_string());
+    /// Called after every turn: takes the time, and does more only ten times a second.
+    pub fn tick(&mut self, keeper: &Keeper<Embedded>, next: Next) {
+        let now = Instant::now();
+        self.story.learns(now);
+        if let Some(pipeline) = keeper.pipeline()
+            && self.story.count(pipeline.counters(), now)
+        {
+            self.pace = Pace::new(0, now);
+        }
+        if matches!(next, Next::Again | Next::Done) {
+            self.still_since = None;
+        } else if self.still_since.is_none() {
+            self.still_since = Some(now);
+        }
+        if next == Next::Wait
+            && let Some(why) = keeper.progress().waiting
+        {
+            self.trouble = Some((why, now));
+        }
+        if now < self.due {
             return;
         }
-        for (name, judge, _) in pipeline.judges() {
-            let shown: Vec<String> = (0..judge.len())
-                .map(|i| format!("{} {:?}", judge.name(i), judge.whole(i)))
-                .collect();
-            say(&format!("{name} {}", shown.join(" ")));
+        self.due = now + REDRAW;
+        let progress = keeper.progress();
+        let read = keeper.pipeline().map_or(0, |pipeline| pipeline.counters().read);
+        if keeper.pipeline().is_some() {
+            self.pace.at(self.story.new_ones().read, now);
+        }
+        self.wait(self.reason(keeper, next, now));
+        match &mut self.form {
+            Form::Json => {}
+            Form::Plain { due, alarms, told, was_level } => {
+                let is_level = progress.is_level && read > 0;
+                let turned = self.follows && is_level && !*was_level && read > *told;
+                if (now < *due || read == *told) && !turned {
+                    return;
+                }
+                if *alarms > ALARMS_MAX {
+                    let more = words::counted(*alarms - ALARMS_MAX, "more alarm");
+                    note(&format!("alarm      and {more}"));
+                }
+                let line = frame::learning(read, progress.lag, &self.pace, 0);
+                note(&format!("learned    {line}"));
+                (*due, *alarms, *told, *was_level) = (now + PLAIN, 0, read, is_level);
+            }
+            Form::Live(live, frame) => {
+                frame.look(keeper.pipeline(), progress.lag, now);
+                frame.waiting.clone_from(&self.waiting);
+                let lines = frame.lines(&self.home, &self.story, &self.pace, live.paint);
+                live.draw(&lines);
+            }
+        }
+    }
+
+    /// What it waits for, if anything.
+    fn reason(&self, keeper: &Keeper<Embedded>, next: Next, now: Instant) -> Option<String> {
+        if next == Next::Standby {
+            return Some("another process runs this pipeline; standing by".into());
+        }
+        if let Some((why, at)) = &self.trouble
+            && now.saturating_duration_since(*at) < TROUBLE
+        {
+            return Some(why.clone());
+        }
+        let still = self.still_since.is_some_and(|since| now - since >= PATIENCE);
+        let is_empty = keeper.pipeline().is_some_and(|pipeline| pipeline.counters().read == 0);
+        (still && is_empty && keeper.progress().is_level).then(|| self.home.empty())
+    }
+
+    /// Says what is waited for, if that is news.
+    fn wait(&mut self, reason: Option<String>) {
+        if reason == self.waiting {
+            return;
+        }
+        match (&self.form, &reason) {
+            (Form::Json, Some(why)) => {
+                say(&serde_json::json!({ "event": "waiting", "why": why }).to_string());
+            }
+            (Form::Plain { .. }, Some(why)) => note(&format!("waiting    {why}")),
+            (Form::Plain { .. }, None) => note("going on"),
+            (Form::Json, None) | (Form::Live(..), _) => {}
+        }
+        self.waiting = reason;
+    }
+
+    /// The pipeline has halted: what there is to say comes from whoever called.
+    pub fn halt(&mut self) {
+        self.clear();
+    }
+
+    /// All is done.
+    pub fn finish(&mut self, keeper: &mut Keeper<Embedded>) {
+        self.clear();
+        let lag = keeper.progress().lag;
+        let log_bytes = keeper.log().file_bytes().ok();
+        let Some(pipeline) = keeper.pipeline() else {
+            if !matches!(self.form, Form::Json) {
+                note("nothing was learned by this process");
+            }
+            return;
+        };
+        self.story.count(pipeline.counters(), Instant::now());
+        let new = self.story.new_ones();
+        if let Form::Json = self.form {
+            let seconds = self.story.began.elapsed().as_secs_f64();
+            say(&summary(pipeline, new.learned, seconds).to_string());
+        } else {
+            let summary = Summary {
+                story: &self.story,
+                home: &self.home,
+                pipeline,
+                lag,
+                was_stopped: self.was_stopped,
+                follows: self.follows,
+                previous: self.previous.clone(),
+                log_bytes,
+            };
+            let paint = Paint::stdout();
+            say(&summary.lines(paint).join("\n"));
+        }
+        if new.read > 0 {
+            self.remember(new.read);
+        }
+    }
+
+    /// Writes down how it went, for `check` and for the next run.
+    fn remember(&self, records: u64) {
+        let rate = words::rate(records, self.story.learning()).filter(|_| !self.follows);
+        let run = LastRun { ended: clock::now(), records, records_per_second: rate };
+        if let Err(error) = last_run::write(&self.home.directory, &self.home.name, run) {
+            note(&format!("warning: this run could not be noted down: {error}"));
+        }
+    }
+
+    fn clear(&self) {
+        if let Form::Live(live, _) = &self.form {
+            live.clear();
         }
     }
 }
 
+/// The progress of a load.
+pub struct LoadBar {
+    source: String,
+    position: Position,
+    live: Option<Live>,
+    pace: Pace,
+    due: Instant,
+}
+
+impl LoadBar {
+    /// A bar for a source.
+    pub fn new(source: &str, position: Position) -> LoadBar {
+        let live = std::io::stderr().is_terminal().then(Live::new);
+        let now = Instant::now();
+        LoadBar { source: source.into(), position, live, pace: Pace::new(0, now), due: now }
+    }
+
+    /// So many records were read.
+    pub fn at(&mut self, read: u64) {
+        let now = Instant::now();
+        if now < self.due {
+            return;
+        }
+        self.pace.at(read, now);
+        let share = self.position.share();
+        let line = |width| frame::loading(&self.source, read, share, &self.pace, width);
+        match &mut self.live {
+            Some(live) => {
+                let line = live.paint.labelled("loading", &line(24));
+                live.draw(&[line]);
+                self.due = now + REDRAW;
+            }
+            None => {
+                if read > 0 && now.duration_since(self.due) < PLAIN {
+                    note(&format!("loading    {}", line(0)));
+                }
+                self.due = now + PLAIN;
+            }
+        }
+    }
+
+    /// The load is over.
+    pub fn finish(&mut self, loaded: &Loaded, topic: &str) {
+        self.live = None;
+        say(&Paint::stdout().labelled("loaded", &self::loaded(topic, loaded)));
+    }
+}
+
+/// What a load did, in words.
+fn loaded(topic: &str, loaded: &Loaded) -> String {
+    let source = &loaded.source;
+    let mut says = match (loaded.appended, loaded.read) {
+        (0, 0) => format!("nothing: {source} is empty"),
+        (0, read) => {
+            let all = words::counted(read, "record");
+            format!("nothing new: {all} of {source} are in topic {topic} already")
+        }
+        (appended, _) => {
+            let appended = words::counted(appended, "record");
+            format!("{appended} from {source} into topic {topic}")
+        }
+    };
+    if !loaded.finished {
+        says.push_str(", stopped before its end: the same command goes on there");
+    }
+    says
+}
+
 /// Prints a line on standard output. A closed pipe is not our mistake.
 pub fn say(line: &str) {
-    use std::io::Write;
     let mut out = std::io::stdout().lock();
     if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
     }
 }
 
-/// News as a JSON event.
-pub fn event(news: &News) -> Option<serde_json::Value> {
-    use serde_json::json;
-    Some(match news {
-        News::Version { model, version, state_digest, at } => json!({
-            "event": "version", "model": &**model, "version": version,
-            "state_digest": state_digest, "at": at,
-        }),
-        News::Alarm { model, detector, at, records } => json!({
-            "event": "alarm", "model": &**model, "detector": detector, "at": at, "records": records,
-        }),
-        News::Champion { model, version } => json!({
-            "event": "champion", "model": &**model, "version": version,
-        }),
-        News::Refused { why } => json!({ "event": "refused_decision", "why": why }),
-    })
-}
-
-/// The summary of a run as a JSON event: totals since the beginning of the pipeline.
-pub fn summary(pipeline: &alluvium_flow::Pipeline, new: u64, seconds: f64) -> serde_json::Value {
-    use serde_json::{Map, Value, json};
-    let counters = pipeline.counters();
-    let (mut models, mut baselines) = (Map::new(), Map::new());
-    for (name, judge, is_model) in pipeline.judges() {
-        let metrics: Map<String, Value> =
-            (0..judge.len()).map(|i| (judge.name(i).to_string(), json!(judge.whole(i)))).collect();
-        if is_model {
-            let newest = pipeline.registry().of(name).and_then(|versions| versions.live.last());
-            let entry = json!({
-                "version": newest.map_or(0, |entry| entry.version),
-                "state_digest": newest.map(|entry| &entry.state_digest),
-                "metrics": metrics,
-            });
-            models.insert(name.to_string(), entry);
-        } else {
-            baselines.insert(name.to_string(), Value::Object(metrics));
-        }
-    }
-    json!({
-        "event": "summary",
-        "pipeline": pipeline.spec().name,
-        "read": counters.read,
-        "learned": counters.learned,
-        "refused": counters.refused,
-        "new": new,
-        "models": models,
-        "baselines": baselines,
-        "alarms": counters.alarms,
-        "seconds": seconds,
-    })
+/// Prints a line on standard error. Where nobody listens nothing is said.
+pub(crate) fn note(line: &str) {
+    writeln!(std::io::stderr().lock(), "{line}").unwrap_or_default();
 }

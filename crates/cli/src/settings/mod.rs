@@ -1,15 +1,17 @@
 //! Reads the pipeline file: TOML, with every mistake shown at its place, all at once.
 //!
 //! Nothing here knows a setting. The JSON Schema that is made of the settings' types says what may
-//! stand where; a walk of the schema over the file finds the mistakes and writes the shorthands out:
+//! stand where; a walk of the schema over the file finds the mistakes and writes the shorthands
+//! out:
 //!
-//! - *A choice* (an enum, externally tagged) is `name.kind = settings`; a bare string is a kind with
-//!   its defaults: `learner = "no_change"`. In the place of a choice a bare string is a kind, always.
+//! - *A choice* (an enum, externally tagged) is `name.kind = settings`; a bare string is a kind
+//!   with its defaults: `learner = "no_change"`. In the place of a choice a bare string is a kind,
+//!   always.
 //! - *A table with `x-short`* takes the value of that one setting in place of the table:
 //!   `scaled.standardize = ["a"]` is `scaled.standardize = { of = ["a"] }`.
 //!
-//! What comes out clean is handed to serde. Where each setting stood is kept, so that a mistake found
-//! later, while the pipeline is built, is shown at its place too.
+//! What comes out clean is handed to serde. Where each setting stood is kept, so that a mistake
+//! found later, while the pipeline is built, is shown at its place too.
 
 mod editors;
 mod mistake;

@@ -34,8 +34,8 @@ impl Syntax<'_> {
         Syntax { tree, mistakes, broken }
     }
 
-    /// The first mistake in syntax of each line, and those of the settings that do not merely follow
-    /// from them.
+    /// The first mistake in syntax of each line, and those of the settings that do not merely
+    /// follow from them.
     pub(super) fn merge(self, text: &str, found: Vec<Mistake>) -> Vec<Mistake> {
         let line = |mistake: &Mistake| line_and_column(text, mistake.span.start).0;
         let mut lines = BTreeSet::new();

@@ -123,13 +123,15 @@ impl Reader<'_> {
     #[inline]
     fn plain_cell(&self, column: &Column, rest: &[u8], row: &mut Row<'_>) -> usize {
         if let Column::Number { place, min, max, target } = *column {
-            match number::short(rest) {
-                Some((value, end)) if self.ends(rest, end) && min <= value && value <= max => {
+            let found = number::packed(rest, self.delimiter)
+                .or_else(|| number::short(rest).filter(|found| self.ends(rest, found.1)));
+            return match found {
+                Some((value, end)) if min <= value && value <= max => {
                     row.numbers[place] = value;
-                    return end;
+                    end
                 }
-                _ => return self.odd_number(target, rest, row),
-            }
+                _ => self.odd_number(target, rest, row),
+            };
         }
         let end = memchr::memchr(self.delimiter, rest).unwrap_or(rest.len());
         self.cell(column, &rest[..end], row);
@@ -168,10 +170,20 @@ impl Reader<'_> {
         if line.contains(&0) || line.starts_with("\u{feff}".as_bytes()) {
             return Err(Reason::Malformed);
         }
+        let has_line_ends = memchr::memchr2(b'\n', b'\r', line).is_some();
         let (mut rest, mut left) = (line, self.columns.len());
         for column in self.columns {
-            let (text, end) = self.any_cell(rest, scratch)?;
-            self.cell(column, text, row);
+            let end = if rest.first() == Some(&b'"') {
+                let (text, end) = self.quoted_cell(rest, scratch)?;
+                self.cell(column, text, row);
+                end
+            } else {
+                let end = self.plain_cell(column, rest, row);
+                if has_line_ends && memchr::memchr2(b'\n', b'\r', &rest[..end]).is_some() {
+                    return Err(Reason::Malformed);
+                }
+                end
+            };
             left -= 1;
             rest = match rest.get(end + 1..) {
                 Some(rest) if left > 0 => rest,
@@ -182,20 +194,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The text of the cell that `rest` starts with, and where it ends.
-    fn any_cell<'b>(
+    /// The text of the quoted cell that `rest` starts with, and where it ends.
+    fn quoted_cell<'b>(
         &self,
         rest: &'b [u8],
         scratch: &'b mut Vec<u8>,
     ) -> Result<(&'b [u8], usize), Reason> {
-        if rest.first() != Some(&b'"') {
-            let end = memchr::memchr(self.delimiter, rest).unwrap_or(rest.len());
-            let text = &rest[..end];
-            return match memchr::memchr2(b'\n', b'\r', text) {
-                None => Ok((text, end)),
-                Some(_) => Err(Reason::Malformed),
-            };
-        }
         scratch.clear();
         let mut start = 1;
         loop {

@@ -293,4 +293,34 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[1], "b");
     }
+
+    #[test]
+    fn chunks_change_nothing_on_any_stream() {
+        for seed in 0..1_000 {
+            let random = |counter| random_bits(seed, counter) as usize;
+            let stream: Vec<u8> =
+                (0..200).map(|at| b"\"\",\n\rab\xef\xbb\xbf"[random(at) % 10]).collect();
+            records(CSV, &stream);
+            records(Framing::Line, &stream);
+        }
+    }
+
+    #[test]
+    fn records_are_those_the_csv_crate_reads() {
+        let parse = |text: &str| -> Vec<csv::StringRecord> {
+            let mut reader = csv::ReaderBuilder::new();
+            let reader = reader.has_headers(false).flexible(true).from_reader(text.as_bytes());
+            reader.into_records().map(Result::unwrap).collect()
+        };
+        for seed in 0..300 {
+            let random = |counter| random_bits(seed, counter) as usize;
+            let cell =
+                |at| ["1.5", "a\"b", "\"x\ny\"", "\"\"", "\"\"\"\"", "\",\r\n\""][random(at) % 6];
+            let end = |at| [",", ",", "\n", "\r\n"][random(at) % 4];
+            let stream: String = (0..50).map(|at| cell(at).to_owned() + end(at + 50)).collect();
+            let found = records(CSV, stream.as_bytes());
+            let found: Vec<csv::StringRecord> = found.iter().flat_map(|one| parse(one)).collect();
+            assert_eq!(found, parse(&stream), "{stream}");
+        }
+    }
 }

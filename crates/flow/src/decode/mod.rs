@@ -210,8 +210,8 @@ pub struct Refusal {
 /// Decoded records, row after row, reused from batch to batch.
 ///
 /// Every row takes the same room: `numbers_per_row` numbers (fields in the order of the plan, then
-/// the label if it is a number), `texts_per_row` texts (fields, then the label if it is a class) and
-/// `ids_per_row` identities. A refused row takes its room too, and what is in it means nothing.
+/// the label if it is a number), `texts_per_row` texts (fields, then the label if it is a class)
+/// and `ids_per_row` identities. A refused row takes its room too, and what is in it means nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     /// Numbers; NaN is a gap.

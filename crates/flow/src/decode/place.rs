@@ -232,9 +232,10 @@ impl Row<'_> {
                 self.bad(target, Reason::TooLarge);
             }
             What::Text { place, .. } => {
-                let start = self.bytes.len() as u32;
+                let start = self.bytes.len();
                 self.bytes.extend_from_slice(text);
-                self.texts[place] = (start, self.bytes.len() as u32);
+                let end = u32::try_from(self.bytes.len()).expect("a batch's texts are below 4 GiB");
+                self.texts[place] = (start as u32, end);
             }
             What::Id { .. } if text.is_empty() => self.missing(target),
             What::Id { place } => self.ids[place] = math::hash64(text, 0),

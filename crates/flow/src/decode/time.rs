@@ -7,8 +7,8 @@ use super::TimeUnit;
 /// The earliest event time: 1970-01-01T00:00:00Z. A negative one is refused: it is nearly always a
 /// mark for "no time".
 pub const TIME_MIN: Time = 0;
-/// The latest event time, in ms: 2262-04-11T23:47:16.854Z, where nanoseconds in 64 bits end. It also
-/// turns away micro- and nanoseconds that were taken for milliseconds.
+/// The latest event time, in ms: 2262-04-11T23:47:16.854Z, where nanoseconds in 64 bits end. It
+/// also turns away micro- and nanoseconds that were taken for milliseconds.
 pub const TIME_MAX: Time = i64::MAX / 1_000_000;
 
 const DAY_SECONDS: i64 = 86_400;

@@ -11,8 +11,8 @@ use super::{Mistake, dictionary::Dictionary, paths};
 use crate::{
     decode,
     spec::{
-        CategoryMissing, EventTime, Field, FlagMissing, Format, LabelKind, NumberMissing, Spec,
-        StandIn,
+        CategoryMissing, Csv, EventTime, Field, FlagMissing, Format, LabelKind, NumberMissing,
+        Spec, StandIn,
     },
 };
 
@@ -234,7 +234,10 @@ impl Planner<'_> {
                         let help = "one ASCII character, no quote and no line break";
                         self.mistakes.push(Mistake::new(path, message).help(help));
                     }
-                    decode::Format::Csv { columns: csv.columns.clone(), delimiter: delimiter as u8 }
+                    decode::Format::Csv {
+                        columns: self.columns(name, csv),
+                        delimiter: delimiter as u8,
+                    }
                 }
                 Format::Json(_) => decode::Format::Json,
             };
@@ -248,14 +251,14 @@ impl Planner<'_> {
                 .iter()
                 .map(|(field, kind, gaps)| decode::Field {
                     name: field.clone(),
-                    path: self.path(name, &format, field, &format!("fields.{field}"), kind),
+                    path: self.path(name, &format, field, &format!("fields.{field}")),
                     kind: kind.clone(),
                     gaps: *gaps,
                 })
                 .collect();
             let label = self.spec.label.as_ref().map(|label| decode::LabelField {
                 name: label.field.clone(),
-                path: self.path(name, &format, &label.field, "label.field", &decode::Kind::Flag),
+                path: self.path(name, &format, &label.field, "label.field"),
                 is_class: matches!(label.kind, LabelKind::Class(_)),
             });
             let time = input.time.as_ref().map(|time| {
@@ -265,14 +268,38 @@ impl Planner<'_> {
                     EventTime::Rfc3339(path) => (path, decode::TimeUnit::Rfc3339, "rfc3339"),
                 };
                 let place = format!("input.{name}.time.{key}");
-                let path = self.path(name, &format, path, &place, &decode::Kind::Flag);
+                let path = self.path(name, &format, path, &place);
                 decode::TimeField { path, unit }
             });
-            let (name, topic) = (name.as_str().into(), topic.into());
             let decode = decode::Plan { format, fields: decoded, label, time };
+            if self.mistakes.is_empty()
+                && let Err(error) = decode.check()
+            {
+                self.mistakes.push(Mistake::new(format!("input.{name}"), error.to_string()));
+            }
+            let (name, topic) = (name.as_str().into(), topic.into());
             inputs.push(InputPlan { name, topic, decode });
         }
         inputs
+    }
+
+    /// The columns one by one: a name that a field of so many numbers reads stands for so many.
+    fn columns(&self, input: &str, csv: &Csv) -> Vec<String> {
+        let paths = &self.spec.input[input].paths;
+        let count = |column: &String| {
+            let reads = |(name, field): (&String, &Field)| match field {
+                Field::Numbers(numbers) if paths.get(name).unwrap_or(name) == column => {
+                    Some(numbers.count)
+                }
+                _ => None,
+            };
+            self.spec.fields.iter().find_map(reads).unwrap_or(1)
+        };
+        let spread = |column: &String| {
+            let rest = (1..count(column)).map(|_| "_".to_string());
+            std::iter::once(column.clone()).chain(rest).collect::<Vec<String>>()
+        };
+        csv.columns.iter().flat_map(spread).collect()
     }
 
     /// Where a value lies in a record of an input: under its own name, or where `paths` says.
@@ -282,7 +309,6 @@ impl Planner<'_> {
         format: &decode::Format,
         name: &str,
         place: &str,
-        kind: &decode::Kind,
     ) -> decode::Path {
         let said = self.spec.input[input].paths.get(name);
         let text = said.map_or(name, String::as_str);
@@ -299,24 +325,14 @@ impl Planner<'_> {
         };
         if let (decode::Format::Csv { columns, .. }, decode::Path::Value(steps)) = (format, &path)
             && let [decode::Step::Key(column)] = steps.as_slice()
+            && !columns.contains(column)
         {
-            let at = columns.iter().position(|name| name == column);
-            let count = match kind {
-                decode::Kind::Numbers { count } => *count,
-                _ => 1,
-            };
             let help = paths::nearest(column, columns.iter().map(String::as_str));
-            let known = format!("the columns are {}", columns.join(", "));
-            if at.is_none() {
-                let message = format!("input {input} has no column `{column}`");
-                self.mistakes.push(Mistake::new(&place, message).help(help.unwrap_or(known)));
-            } else if let Some(at) = at.filter(|_| count > 1)
-                && at + count > columns.len()
-                && at + 1 != columns.len()
-            {
-                let message = format!("`{column}` and the {} after it are not there", count - 1);
-                self.mistakes.push(Mistake::new(&place, message).help(known));
-            }
+            let names: Vec<&str> =
+                columns.iter().map(String::as_str).filter(|name| *name != "_").collect();
+            let known = format!("the columns are {}", names.join(", "));
+            let message = format!("input {input} has no column `{column}`");
+            self.mistakes.push(Mistake::new(&place, message).help(help.unwrap_or(known)));
         }
         path
     }
@@ -389,7 +405,8 @@ impl Planner<'_> {
             "" => Mistake::new(path, error.must_be.clone()),
             value => {
                 let name = error.field.rsplit('.').next().unwrap_or_default();
-                Mistake::new(path, format!("{name} is {value}, but must be {}", error.must_be))
+                let must_be = &error.must_be;
+                Mistake::new(path, format!("`{name}` has `{value}`, but must be {must_be}"))
             }
         }
     }

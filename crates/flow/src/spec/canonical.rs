@@ -4,7 +4,10 @@
 //! left out. So two files that mean the same give the same bytes, and so do an old file and a
 //! newer program that has settings the file does not know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use serde_json::{Map, Value};
 
@@ -37,9 +40,9 @@ impl Spec {
         Value::Object(halves)
     }
 
-    /// What one model learns, in the canonical form: the same as [`Spec::learned_json`], but with no
-    /// other model, and with those fields, paths and steps alone that it reads, itself or through
-    /// its steps. Its name is no part of it. `None`: there is no such model.
+    /// What one model learns, in the canonical form: the same as [`Spec::learned_json`], but with
+    /// no other model, and with those fields, paths and steps alone that it reads, itself or
+    /// through its steps. Its name is no part of it. `None`: there is no such model.
     pub fn model_json(&self, model: &str) -> Option<Value> {
         let read = self.read_by(model)?;
         let mut narrow = self.clone();
@@ -72,10 +75,12 @@ impl Spec {
     }
 
     fn canonical(&self) -> Map<String, Value> {
-        let schema = schemars::schema_for!(Spec).to_value();
-        // A spec holds nothing that JSON cannot: text keys, and numbers, which become null at worst.
+        static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(Spec).to_value());
+        let schema = &*SCHEMA;
+        // A spec holds nothing that JSON cannot: text keys, and numbers, which become null at
+        // worst.
         let value = serde_json::to_value(self).expect("a spec is JSON");
-        match without_defaults(&value, &schema, &schema) {
+        match without_defaults(&value, schema, schema) {
             Value::Object(tables) => tables,
             _ => Map::new(),
         }

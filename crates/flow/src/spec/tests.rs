@@ -1,3 +1,5 @@
+//! What a pipeline file says, in its canonical form.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -143,9 +143,7 @@ impl State for Adwin {
     }
 
     fn footprint_bytes(&self) -> usize {
-        size_of::<Adwin>()
-            + self.counts.capacity()
-            + self.buckets.capacity() * size_of::<Bucket>()
+        size_of::<Adwin>() + self.counts.capacity() + self.buckets.capacity() * size_of::<Bucket>()
     }
 }
 
@@ -294,8 +292,8 @@ mod tests {
     }
 
     /// By hand: 1 at each of the first `n / 2` values, then 0. The variance is 1/4 and the
-    /// difference 1, so with `x = 4 / n * ln(2 ln(n) / delta)` there is a change at the middle where
-    /// `sqrt(x / 2) + 2 x / 3 < 1`, which is where `x < 0.6469`.
+    /// difference 1, so with `x = 4 / n * ln(2 ln(n) / delta)` there is a change at the middle
+    /// where `sqrt(x / 2) + 2 x / 3 < 1`, which is where `x < 0.6469`.
     #[test]
     fn the_bound_is_the_papers() {
         let config = Config { max_buckets: 100, clock: 10_000, ..Config::default() };

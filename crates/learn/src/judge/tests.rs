@@ -1,3 +1,5 @@
+//! Judges held against sums that are made anew each time.
+
 use super::*;
 use crate::{
     math::{random_bits, random_unit},
@@ -116,6 +118,21 @@ fn rounding_does_not_pile_up() {
             }
         }
     }
+}
+
+#[test]
+fn a_bad_hour_is_forgotten_when_the_window_has_turned() {
+    let shape = Shape::numbers(1, LabelShape::Number);
+    let new = || Judge::new(named(&["mae"]), Over::Records(50), &shape, Task::Number).unwrap();
+    // Each label off by another huge amount: more digits than any sum has.
+    let outcome = |index: u64| {
+        let scale = if index < 200 { 1e60 * random_unit(9, index) } else { 1.0 };
+        Outcome { truth: random_unit(2, index) * scale, ..wild_number(index) }
+    };
+    let (mut judge, mut fresh) = (new(), new());
+    (0..1300).for_each(|index| judge.add(&outcome(index), 0));
+    (1250..1300).for_each(|index| fresh.add(&outcome(index), 0));
+    assert_eq!(judge.window(0), fresh.window(0));
 }
 
 #[test]

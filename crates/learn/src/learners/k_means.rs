@@ -230,7 +230,9 @@ impl KMeans {
         self.decay(time);
         let centres_max = if self.is_seeded { self.k } else { 1 };
         let index = match self.nearest(row) {
-            Some((index, distance)) if distance == 0.0 || self.weights.len() >= centres_max => index,
+            Some((index, distance)) if distance == 0.0 || self.weights.len() >= centres_max => {
+                index
+            }
             _ => {
                 self.centres.extend(row);
                 self.weights.push(0.0);
@@ -318,8 +320,7 @@ mod tests {
 
     #[test]
     fn centres_are_the_means_of_their_rows() {
-        let mut learner =
-            learner(Config { k: 2, warmup_records: Some(4), ..Config::default() });
+        let mut learner = learner(Config { k: 2, warmup_records: Some(4), ..Config::default() });
         for value in [0.0, 10.0, 1.0, 11.0, 2.0, 15.0] {
             learn(&mut learner, value, 0);
         }
@@ -356,8 +357,7 @@ mod tests {
 
     #[test]
     fn where_all_rows_are_alike_the_next_different_one_becomes_a_centre() {
-        let mut learner =
-            learner(Config { k: 2, warmup_records: Some(5), ..Config::default() });
+        let mut learner = learner(Config { k: 2, warmup_records: Some(5), ..Config::default() });
         for _ in 0..6 {
             learn(&mut learner, 7.0, 0);
         }

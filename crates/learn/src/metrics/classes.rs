@@ -36,7 +36,7 @@ impl Class {
             (self.truth, self.right) = (0.0, 0.0);
         } else {
             self.truth -= weight;
-            self.right -= if is_right { weight } else { 0.0 };
+            self.right -= weight * f64::from(u8::from(is_right));
         }
     }
 
@@ -79,9 +79,8 @@ impl Classes {
         let class = self.class(truth);
         class.truths += 1;
         class.truth += weight;
-        if answer == Some(truth) {
-            class.right += weight;
-        }
+        // A product, where a branch would be guessed wrong as often as the learner is.
+        class.right += weight * f64::from(u8::from(answer == Some(truth)));
         if let Some(answer) = answer {
             let class = self.class(answer);
             class.answers += 1;
@@ -162,4 +161,31 @@ impl Classes {
 /// A share that rounding, or a damaged state, may have pushed over the edge. `None` for 0 / 0.
 pub(super) fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| (part / whole).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::sums::class_outcome;
+
+    #[test]
+    fn a_class_is_gone_with_its_last_record_whatever_the_rounding() {
+        let mut classes = Classes::new(9);
+        let outcomes =
+            [class_outcome(3, 7, 0.1), class_outcome(7, 7, 0.2), class_outcome(1, 7, 0.3)];
+        outcomes.iter().for_each(|outcome| classes.add(outcome));
+        assert_eq!((classes.get(7).right, classes.get(7).answer), (0.2, 0.2));
+        assert!(classes.get(3).is_known() && !classes.get(3).is_a_truth());
+        outcomes.iter().for_each(|outcome| classes.remove(outcome));
+        assert!(classes.iter().all(|class| *class == Class::default()));
+    }
+
+    #[test]
+    fn codes_beyond_the_bound_take_no_room() {
+        let mut classes = Classes::new(2);
+        classes.add(&class_outcome(u32::MAX, 0, 1.0));
+        classes.add(&class_outcome(0, 2, 1.0));
+        assert_eq!(classes.iter().count(), 1);
+        assert_eq!((classes.get(0).truth, classes.get(0).answer), (1.0, 0.0));
+    }
 }

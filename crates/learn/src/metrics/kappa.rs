@@ -80,12 +80,12 @@ impl Metric for Kappa {
         }
         let (mut right, mut chance) = (0.0, 0.0);
         for class in self.classes.iter() {
-            right += class.right / all;
+            right += class.right;
             chance += (class.truth / all) * (class.answer / all);
         }
         // Nothing is left to be hit; with a margin, as weights may be rounded.
         let left = 1.0 - chance;
-        (left > 1e-12).then(|| ((right - chance) / left).clamp(-1.0, 1.0))
+        (left > 1e-12).then(|| ((right / all - chance) / left).clamp(-1.0, 1.0))
     }
 }
 

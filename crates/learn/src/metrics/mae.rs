@@ -42,8 +42,11 @@ impl Component for Mae {
 }
 
 impl MetricComponent for Mae {
-    const ABOUT: About =
-        About { title: "mean error", higher_is_better: false, range: (0.0, f64::INFINITY) };
+    const ABOUT: About = About {
+        title: "mean absolute error",
+        higher_is_better: false,
+        range: (0.0, f64::INFINITY),
+    };
 }
 
 /// Format 1: the mean distance.

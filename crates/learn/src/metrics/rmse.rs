@@ -43,7 +43,7 @@ impl Component for Rmse {
 
 impl MetricComponent for Rmse {
     const ABOUT: About =
-        About { title: "root mean square", higher_is_better: false, range: (0.0, f64::INFINITY) };
+        About { title: "RMSE", higher_is_better: false, range: (0.0, f64::INFINITY) };
 }
 
 /// Format 1: the mean squared distance.

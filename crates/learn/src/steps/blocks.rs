@@ -118,7 +118,8 @@ impl Blocks {
         self.columns[column][place(record, self.room)]
     }
 
-    /// Adds a record, and grows when there is no room for it; `values` gives its value in each column.
+    /// Adds a record, and grows when there is no room for it; `values` gives its value in each
+    /// column.
     pub(super) fn push(&mut self, values: impl Fn(usize) -> f64) {
         if self.len() == self.room {
             self.grow();

@@ -4,9 +4,9 @@
 //! - Makes: `step`, a block of `1 << bits` slots. Each column gives one pair: for a category, an
 //!   identity or a text (as a whole) the slot is a hash of the column's name and the value, and the
 //!   value is 1; for a number the slot is a hash of the name, and the value is the number, at most
-//!   3.4e38. Another bit of the hash gives the sign, so that what falls into one slot cancels out on
-//!   average. Equal slots are summed; zeros are left out. The slot hangs on the name and not on the
-//!   place in the list, so that moving a name changes nothing.
+//!   3.4e38. Another bit of the hash gives the sign, so that what falls into one slot cancels out
+//!   on average. Equal slots are summed; zeros are left out. The slot hangs on the name and not on
+//!   the place in the list, so that moving a name changes nothing.
 //! - Cost: one hash for each column and record; no state. What it costs a learner is `bits`.
 //! - Not for: features that have to be explained, since a slot has no name.
 //! - Paper: K. Weinberger, A. Dasgupta, J. Langford, A. Smola, J. Attenberg, "Feature Hashing for
@@ -143,7 +143,11 @@ impl FeatureStep for Hash {
             let (hash, value) = input.read(row);
             // The slot takes the highest bits, the sign the lowest one.
             let value = if hash & 1 == 0 { value } else { -value };
-            pairs.push(Pair { slot: (hash >> (64 - self.bits)) as u32, field: index as u16, value });
+            pairs.push(Pair {
+                slot: (hash >> (64 - self.bits)) as u32,
+                field: index as u16,
+                value,
+            });
         }
         // No two pairs are equal in both, so the order of a sum is laid down.
         pairs.sort_unstable_by_key(|pair| (pair.slot, pair.field));
@@ -185,7 +189,13 @@ mod tests {
         let mut blocks = [vec![Pair { slot: 1, field: 9, value: 9.0 }]];
         let texts = Texts { spans: &[(1, 3)], bytes: b"xhi" };
         let mut values = values;
-        step.apply(&mut Row { values: &mut values, blocks: &mut blocks, ids: &[42], texts, time: 0 });
+        step.apply(&mut Row {
+            values: &mut values,
+            blocks: &mut blocks,
+            ids: &[42],
+            texts,
+            time: 0,
+        });
         blocks[0].clone()
     }
 

@@ -91,7 +91,9 @@ impl de::Visitor<'_> for WithVisitor {
 
     fn visit_str<E: de::Error>(self, word: &str) -> Result<With, E> {
         let known = WORDS.iter().find(|(known, _)| *known == word);
-        known.map(|(_, with)| *with).ok_or_else(|| E::invalid_value(de::Unexpected::Str(word), &self))
+        known
+            .map(|(_, with)| *with)
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(word), &self))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<With, E> {
@@ -255,7 +257,8 @@ mod tests {
 
     /// What comes out of 1, 4, a gap, 7, a gap.
     fn filled(with: With) -> Vec<f64> {
-        let mut step: Impute = build(Config { of: of(&["x"]), with }, &mut numbers(&["x"])).unwrap();
+        let mut step: Impute =
+            build(Config { of: of(&["x"]), with }, &mut numbers(&["x"])).unwrap();
         let inputs = [f64::NAN, 1.0, 4.0, f64::NAN, 7.0, f64::NAN];
         inputs.iter().map(|input| next(&mut step, &[*input], 1, 0)[0]).collect()
     }
@@ -280,7 +283,10 @@ mod tests {
         for with in [With::Mean, With::Zero, With::Constant(1.0)] {
             assert_eq!(build_with(with).unwrap_err().field, "with");
         }
-        assert!(build::<Impute>(Config { of: of(&["x"]), with: With::Unknown }, &mut numbers(&["x"])).is_err());
+        assert!(
+            build::<Impute>(Config { of: of(&["x"]), with: With::Unknown }, &mut numbers(&["x"]))
+                .is_err()
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Scales numbers to the range from 0 to 1, by the least and the greatest seen so far.
 //!
 //! - Makes: `step.field`, a number for each number read: 0 at the least, 1 at the greatest. A value
-//!   beyond both extremes so far gives 0 or 1 when it is first met and moves the extreme afterwards.
-//!   0 while there is no range: before the first record, and while all values were equal.
+//!   beyond both extremes so far gives 0 or 1 when it is first met and moves the extreme
+//!   afterwards. 0 while there is no range: before the first record, and while all values were
+//!   equal.
 //! - Cost: constant time and memory for each number.
 //! - Not for: outliers, since a single one presses all others together for good (see `clip` before
 //!   it, or `standardize`).

@@ -23,8 +23,8 @@ use super::{
     shared::{bounded, read_number},
 };
 use crate::{
-    ConfigError, FeatureStep, Over, Reader, Row, Scope, SlotKind, State, StateError,
-    StepComponent, Time, Writer, check_count,
+    ConfigError, FeatureStep, Over, Reader, Row, Scope, SlotKind, State, StateError, StepComponent,
+    Time, Writer, check_count,
 };
 
 /// The most records a window may have.
@@ -180,7 +180,8 @@ impl StepComponent for Window {
             .iter()
             .map(|(name, make)| Feature::new(name, make, scope, &mut from, &mut blocks))
             .collect::<Result<_, _>>()?;
-        let names: Vec<_> = make.into_keys().map(|name| scope.feature(&name, SlotKind::Number)).collect();
+        let names: Vec<_> =
+            make.into_keys().map(|name| scope.feature(&name, SlotKind::Number)).collect();
         let to = names.first().copied().unwrap_or(0);
         let (clock, stamps) = (None, VecDeque::new());
         Ok(Window { records_max, span, clock, stamps, blocks, from: from.into(), features, to })
@@ -455,7 +456,8 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be_are_refused() {
-        let refused = |config: Config| build::<Window>(config, &mut numbers(&["x", "y"])).unwrap_err();
+        let refused =
+            |config: Config| build::<Window>(config, &mut numbers(&["x", "y"])).unwrap_err();
         let count = [("count", Make::Count)];
         let over = Config { over: Over::Records(RECORDS_MAX + 1), ..config("1 s", &count) };
         assert_eq!(refused(over).field, "over");
@@ -467,7 +469,8 @@ mod tests {
         assert_eq!(error.field, "make.spend.sum");
     }
 
-    /// With nothing but a count, a record takes no bytes, so the bytes that are there bound nothing.
+    /// With nothing but a count, a record takes no bytes, so the bytes that are there bound
+    /// nothing.
     #[test]
     fn a_state_of_impossible_numbers_is_refused_at_once() {
         let restored = |first: u64, count: usize| {
@@ -489,7 +492,8 @@ mod tests {
 
     #[test]
     fn a_choice_is_a_word_or_a_kind_and_its_number() {
-        let text = r#"{ "over": "10 min", "make": { "count": "count", "heat": { "mean": "celsius" } } }"#;
+        let text =
+            r#"{ "over": "10 min", "make": { "count": "count", "heat": { "mean": "celsius" } } }"#;
         let read: Config = serde_json::from_str(text).unwrap();
         assert_eq!(read.over, Over::Time(600_000));
         assert_eq!(read.make["count"], Make::Count);

@@ -40,8 +40,8 @@ pub(crate) fn stream(name: &str) -> Stream {
     Stream { rows, labels }
 }
 
-/// What a model answered to each row of a stream, before it learned the row; `None` where it did not
-/// answer yet.
+/// What a model answered to each row of a stream, before it learned the row; `None` where it did
+/// not answer yet.
 pub(crate) fn answers(stream: &str, model: &str) -> Vec<Option<f64>> {
     let answer = |line: &String| {
         let text = line.rsplit(',').next().unwrap();

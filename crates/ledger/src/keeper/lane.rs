@@ -199,7 +199,8 @@ impl Lane {
         rows.len()
     }
 
-    /// Moves learning over a run of records; returns them. The plan goes along when it is not ahead.
+    /// Moves learning over a run of records; returns them. The plan goes along when it is not
+    /// ahead.
     pub(crate) fn learn(
         &mut self,
         end: u64,

@@ -1,3 +1,5 @@
+//! What a file of settings is read as, and how its mistakes are shown.
+
 mod after;
 mod names;
 mod syntax;

@@ -2,7 +2,7 @@
 
 use super::{
     HoeffdingTree,
-    node::{ClassWeight, Leaf, Node, Way, total},
+    node::{ClassWeight, Leaf, NODE_BYTES, Node, TABLE_BYTES, WAY_BYTES, Way, total},
     observer::{Kind, code, number, reserve_tight},
     split::{self, Decision, Test},
 };
@@ -81,13 +81,13 @@ impl HoeffdingTree {
         let ways = &mut self.tables[table as usize];
         reserve_tight(ways);
         ways.insert(place, Way { code, node, weight: 0.0 });
-        self.fixed_bytes += super::node::WAY_BYTES;
+        self.fixed_bytes += WAY_BYTES;
     }
 
     fn new_node(&mut self, node: Node) -> u32 {
         reserve_tight(&mut self.nodes);
         self.nodes.push(node);
-        self.fixed_bytes += super::node::NODE_BYTES;
+        self.fixed_bytes += NODE_BYTES;
         self.nodes.len() as u32 - 1
     }
 
@@ -106,7 +106,7 @@ impl HoeffdingTree {
 
     /// Learns one example.
     pub(super) fn grow(&mut self, x: &Features<'_>, entry: ClassWeight) {
-        self.learned += 1;
+        self.learned = self.learned.wrapping_add(1);
         self.classes = self.classes.max(entry.class + 1);
         let (node, index) = self.leaf_to_learn(x, entry.weight);
 
@@ -162,7 +162,8 @@ impl HoeffdingTree {
         self.fixed_bytes -= self.leaves[index].counted_bytes();
         for (child, part) in parts.into_iter().enumerate() {
             let fresh = Leaf::new(depth, part);
-            let place = if child == 0 { self.reuse_leaf(index, fresh) } else { self.new_leaf(fresh) };
+            let place =
+                if child == 0 { self.reuse_leaf(index, fresh) } else { self.new_leaf(fresh) };
             self.new_node(Node::Leaf(place));
         }
         self.nodes[node as usize] = match test {
@@ -172,8 +173,7 @@ impl HoeffdingTree {
                 let children = (first..).zip(weights);
                 let way = |(code, (node, weight))| Way { code, node, weight };
                 let ways: Vec<Way> = codes.into_iter().zip(children).map(way).collect();
-                self.fixed_bytes +=
-                    super::node::TABLE_BYTES + super::node::WAY_BYTES * ways.len() as u64;
+                self.fixed_bytes += TABLE_BYTES + WAY_BYTES * ways.len() as u64;
                 reserve_tight(&mut self.tables);
                 self.tables.push(ways);
                 Node::Each { slot, table: self.tables.len() as u32 - 1 }

@@ -9,7 +9,7 @@
 
 use super::{
     HoeffdingTree, Leaf, Observers,
-    node::{LEAF_BYTES, NODE_BYTES, TABLE_BYTES, WAY_BYTES},
+    node::{CLASS_BYTES, LEAF_BYTES, NODE_BYTES, TABLE_BYTES, WAY_BYTES},
 };
 
 /// How many examples lie between two reviews while leaves are switched off.
@@ -33,7 +33,7 @@ impl HoeffdingTree {
 
     /// Whether there is room for so many more leaves in the half that is for the tree itself.
     pub(super) fn may_grow(&self, leaves: u64) -> bool {
-        let each = NODE_BYTES + LEAF_BYTES + WAY_BYTES + 18 * u64::from(self.classes);
+        let each = NODE_BYTES + LEAF_BYTES + WAY_BYTES + CLASS_BYTES * u64::from(self.classes);
         let more = TABLE_BYTES + each.saturating_mul(leaves);
         self.fixed_bytes.saturating_add(more) <= self.config.memory_max.0 / 2
     }

@@ -1,7 +1,7 @@
 //! What a leaf remembers of the examples it saw: for every class a Gaussian for each number and the
 //! counts of each nominal slot's codes.
 
-use crate::{Features, Shape, SlotKind, StateError, math, Reader, Writer};
+use crate::{Features, Reader, Shape, SlotKind, StateError, Writer, math};
 
 /// Numbers beyond this, on either side, count as this: their squares and sums stay finite.
 pub(super) const VALUE_MAX: f64 = 1e100;
@@ -15,8 +15,10 @@ const LOG_FALL_MAX: f64 = 1e300;
 /// Half the logarithm of 2π.
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_7;
 
-/// Bytes an observed class is counted with, beside what its slots take. The counted sizes are those
-/// of a 64-bit machine, on every machine, so that memory decides alike everywhere.
+/// Bytes that observing is counted with before a class was seen. The counted sizes are those of a
+/// 64-bit machine, on every machine, so that memory decides alike everywhere.
+const OBSERVERS_BYTES: u64 = 32;
+/// Bytes of an observed class, beside what its slots take.
 const BLOCK_BYTES: u64 = 72;
 /// Bytes of one number of one class: five values.
 const NUMBER_BYTES: u64 = 40;
@@ -43,11 +45,13 @@ pub(super) struct Slots {
     nominals: Box<[(u32, u32)]>,
     /// The log likelihood of any codes under a class of which nothing was seen.
     log_uniform: f64,
+    /// Whether likelihoods are asked for at all.
+    likelihoods: bool,
 }
 
 impl Slots {
-    /// The slots of a shape.
-    pub(super) fn new(shape: &Shape) -> Slots {
+    /// The slots of a shape, and whether likelihoods will be asked for.
+    pub(super) fn new(shape: &Shape, likelihoods: bool) -> Slots {
         let (mut kinds, mut numbers, mut nominals) = (Vec::new(), Vec::new(), Vec::new());
         let mut uniform = Product::default();
         for (slot, described) in (0u32..).zip(&shape.dense) {
@@ -69,6 +73,7 @@ impl Slots {
             numbers: numbers.into(),
             nominals: nominals.into(),
             log_uniform: -uniform.ln(),
+            likelihoods,
         }
     }
 
@@ -249,6 +254,9 @@ impl Block {
 
     /// Makes what is derived: after every change, and after the state was read.
     fn refresh(&mut self, slots: &Slots) {
+        if !slots.likelihoods {
+            return;
+        }
         let count = slots.numbers.len();
         let more = self.weight - 1.0;
         self.half = 0.0;
@@ -347,7 +355,10 @@ impl Block {
         for index in 0..count {
             let Spread { squares, least, most, mean, .. } = block.spread(index);
             let bound = -VALUE_MAX..=VALUE_MAX;
-            if squares < 0.0 || least > most || ![mean, least, most].iter().all(|v| bound.contains(v)) {
+            if squares < 0.0
+                || least > most
+                || ![mean, least, most].iter().all(|v| bound.contains(v))
+            {
                 return Err(StateError::Unfit { what: "a spread that no numbers have" });
             }
         }
@@ -400,7 +411,7 @@ impl Observers {
 
     /// The bytes it is counted with.
     pub(super) fn counted_bytes(&self, slots: &Slots) -> u64 {
-        size_of_header() + self.blocks.len() as u64 * slots.class_bytes() + self.codes * COUNT_BYTES
+        OBSERVERS_BYTES + self.blocks.len() as u64 * slots.class_bytes() + self.codes * COUNT_BYTES
     }
 
     /// Heap bytes, itself included, as it lies in a box.
@@ -439,11 +450,6 @@ impl Observers {
     }
 }
 
-/// Bytes of an [`Observers`] on a 64-bit machine.
-const fn size_of_header() -> u64 {
-    32
-}
-
 /// Makes room for one more, and for an eighth, so that a list wastes little and grows seldom.
 pub(super) fn reserve_tight<T>(list: &mut Vec<T>) {
     if list.len() == list.capacity() {
@@ -467,10 +473,10 @@ pub(super) fn read_finite(from: &mut Reader<'_>) -> Result<f64, StateError> {
     }
 }
 
-/// A finite number, 0 or more.
+/// A number from 0 to so much that no sum of many overflows.
 pub(super) fn read_weight(from: &mut Reader<'_>) -> Result<f64, StateError> {
     match read_finite(from)? {
-        value if value >= 0.0 => Ok(value),
-        _ => Err(StateError::Unfit { what: "a weight below 0" }),
+        value if (0.0..=1e100).contains(&value) => Ok(value),
+        _ => Err(StateError::Unfit { what: "a weight out of range" }),
     }
 }

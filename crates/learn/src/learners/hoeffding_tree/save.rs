@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{Reader, State, StateError, Writer};
 
-/// Format 1: examples learned, classes seen, nodes, leaves and tables in the order of their indices.
+/// Format 1: examples learned, classes seen, nodes, leaves and tables in the order of their
+/// indices.
 const FORMAT: u16 = 1;
 
 impl State for HoeffdingTree {
@@ -147,11 +148,9 @@ fn save_node(node: &Node, to: &mut Writer) {
 fn read_node(from: &mut Reader<'_>, slots: &Slots) -> Result<Node, StateError> {
     let node = match from.u8()? {
         0 => return Ok(Node::Leaf(from.u32()?)),
-        1 => Node::Threshold {
-            slot: from.u32()?,
-            first: from.u32()?,
-            threshold: read_finite(from)?,
-        },
+        1 => {
+            Node::Threshold { slot: from.u32()?, first: from.u32()?, threshold: read_finite(from)? }
+        }
         2 => Node::Equal { slot: from.u32()?, first: from.u32()?, code: from.u32()? },
         3 => Node::Each { slot: from.u32()?, table: from.u32()? },
         _ => return Err(StateError::Unfit { what: "a node of no known kind" }),
@@ -164,7 +163,11 @@ fn read_node(from: &mut Reader<'_>, slots: &Slots) -> Result<Node, StateError> {
             matches!(kind(slot), Some(Kind::Nominal(..)))
         }
     };
-    if fits { Ok(node) } else { Err(StateError::Unfit { what: "a test of a slot not of its kind" }) }
+    if fits {
+        Ok(node)
+    } else {
+        Err(StateError::Unfit { what: "a test of a slot not of its kind" })
+    }
 }
 
 fn save_leaf(leaf: &Leaf, to: &mut Writer) {

@@ -48,25 +48,46 @@ fn entropy(classes: &[ClassWeight]) -> f64 {
 /// The probability that two drawn at random differ.
 fn gini(classes: &[ClassWeight]) -> f64 {
     let sum = total(classes);
-    let square = |entry: &ClassWeight| (entry.weight / sum) * (entry.weight / sum);
-    if sum > 0.0 { 1.0 - classes.iter().map(square).sum::<f64>() } else { 0.0 }
+    let mut gini = 1.0;
+    if sum > 0.0 {
+        for entry in classes {
+            gini -= (entry.weight / sum) * (entry.weight / sum);
+        }
+    }
+    gini
 }
 
 impl Split {
+    /// The impurity of a leaf that splits are held against.
+    fn whole(self, classes: &[ClassWeight]) -> f64 {
+        match self {
+            Split::InfoGain => entropy(classes),
+            Split::Gini => 1.0,
+        }
+    }
+
     /// How much lower the impurity is after a split: information gain in bits, or 1 less the Gini
     /// index. Minus infinity when fewer than two branches hold more than `share_min` of the weight.
-    fn merit(self, whole: &[ClassWeight], parts: &[Vec<ClassWeight>], share_min: f64) -> f64 {
+    fn merit(self, whole: f64, parts: &[Vec<ClassWeight>], share_min: f64) -> f64 {
         let all: f64 = parts.iter().map(|part| total(part)).sum();
         let large = |part: &&Vec<ClassWeight>| total(part) / all > share_min;
         if all <= 0.0 || parts.iter().filter(large).count() < 2 {
             return f64::NEG_INFINITY;
         }
-        let mean = |impurity: fn(&[ClassWeight]) -> f64| {
-            parts.iter().map(|part| total(part) * impurity(part)).sum::<f64>() / all
+        let mean = match self {
+            Split::InfoGain => {
+                parts.iter().map(|part| total(part) * entropy(part)).sum::<f64>() / all
+            }
+            Split::Gini => parts.iter().map(|part| total(part) / all * gini(part)).sum(),
         };
+        whole - mean
+    }
+
+    /// The merit of no split at all.
+    fn nothing(self, classes: &[ClassWeight]) -> f64 {
         match self {
-            Split::InfoGain => entropy(whole) - mean(entropy),
-            Split::Gini => 1.0 - mean(gini),
+            Split::InfoGain => 0.0,
+            Split::Gini => 1.0 - gini(classes),
         }
     }
 
@@ -80,7 +101,12 @@ impl Split {
 }
 
 /// The class weights on either side of a threshold.
-fn part_number(observers: &Observers, number: usize, threshold: f64, parts: &mut [Vec<ClassWeight>; 2]) {
+fn part_number(
+    observers: &Observers,
+    number: usize,
+    threshold: f64,
+    parts: &mut [Vec<ClassWeight>; 2],
+) {
     let [left, right] = parts;
     left.clear();
     right.clear();
@@ -135,11 +161,7 @@ fn part_each(observers: &Observers, nominal: usize, codes: &[u32]) -> Vec<Vec<Cl
 }
 
 /// The class weights of each branch that a test makes.
-pub(super) fn parts(
-    observers: &Observers,
-    kind: Kind,
-    test: &Test,
-) -> Vec<Vec<ClassWeight>> {
+pub(super) fn parts(observers: &Observers, kind: Kind, test: &Test) -> Vec<Vec<ClassWeight>> {
     let mut two = [Vec::new(), Vec::new()];
     match (kind, test) {
         (Kind::Number(at), Test::Threshold(value)) => part_number(observers, at, *value, &mut two),
@@ -154,7 +176,7 @@ pub(super) fn parts(
 /// value seen. A tie is for the least.
 fn best_threshold(
     config: &Config,
-    leaf: &Leaf,
+    whole: f64,
     observers: &Observers,
     number: usize,
 ) -> Option<(f64, Test)> {
@@ -171,7 +193,7 @@ fn best_threshold(
         let threshold = least + width * f64::from(bin);
         if least < threshold && threshold < most {
             part_number(observers, number, threshold, &mut parts);
-            let merit = config.split.merit(&leaf.classes, &parts, config.branch_share_min);
+            let merit = config.split.merit(whole, &parts, config.branch_share_min);
             if merit > best.as_ref().map_or(f64::NEG_INFINITY, |(merit, _)| *merit) {
                 best = Some((merit, Test::Threshold(threshold)));
             }
@@ -180,11 +202,11 @@ fn best_threshold(
     best
 }
 
-/// The best test of a nominal slot: a branch for each code, or one code against all others. A tie is
-/// for the branch each, then for the lowest code.
+/// The best test of a nominal slot: a branch for each code, or one code against all others. A tie
+/// is for the branch each, then for the lowest code.
 fn best_code(
     config: &Config,
-    leaf: &Leaf,
+    whole: f64,
     observers: &Observers,
     nominal: usize,
 ) -> Option<(f64, Test)> {
@@ -192,9 +214,8 @@ fn best_code(
     let mut codes: Vec<u32> = counts.map(|count| count.code).collect();
     codes.sort_unstable();
     codes.dedup();
-    let merit = |parts: &[Vec<ClassWeight>]| {
-        config.split.merit(&leaf.classes, parts, config.branch_share_min)
-    };
+    let merit =
+        |parts: &[Vec<ClassWeight>]| config.split.merit(whole, parts, config.branch_share_min);
     let mut best: Option<(f64, Test)> = None;
     if config.nominal_split == NominalSplit::Multiway {
         let merit = merit(&part_each(observers, nominal, &codes));
@@ -215,7 +236,12 @@ fn best_code(
 
 /// Looks at a leaf: Domingos and Hulten's table 1, lines 12 to 17. A tie between slots is for the
 /// last.
-pub(super) fn decide(config: &Config, slots: &Slots, leaf: &Leaf, observers: &Observers) -> Decision {
+pub(super) fn decide(
+    config: &Config,
+    slots: &Slots,
+    leaf: &Leaf,
+    observers: &Observers,
+) -> Decision {
     let weight = total(&leaf.classes);
     let heaviest = leaf.classes.iter().map(|entry| entry.weight).fold(0.0, f64::max);
     if leaf.classes.iter().filter(|entry| entry.weight > 0.0).count() < 2 {
@@ -224,13 +250,13 @@ pub(super) fn decide(config: &Config, slots: &Slots, leaf: &Leaf, observers: &Ob
     if heaviest / weight > config.majority_share_max {
         return Decision::Keep;
     }
-    // Not to split at all stands first, with the merit of a split that parts nothing.
     let (mut best, mut second) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
     let mut choice = None;
+    let whole = config.split.whole(&leaf.classes);
     for (slot, kind) in (0u32..).zip(&slots.kinds) {
         let found = match *kind {
-            Kind::Number(number) => best_threshold(config, leaf, observers, number),
-            Kind::Nominal(nominal, _) => best_code(config, leaf, observers, nominal),
+            Kind::Number(number) => best_threshold(config, whole, observers, number),
+            Kind::Nominal(nominal, _) => best_code(config, whole, observers, nominal),
         };
         let Some((merit, test)) = found else { continue };
         if merit >= best {
@@ -242,9 +268,11 @@ pub(super) fn decide(config: &Config, slots: &Slots, leaf: &Leaf, observers: &Ob
         }
     }
     let bound = hoeffding_bound(config.split.range(leaf.classes.len()), config.delta, weight);
-    let clear = choice.is_some() && best - second > bound;
+    let useful = !config.prune || best - config.split.nothing(&leaf.classes) > bound;
     match choice {
-        Some((slot, test)) if clear || bound < config.tau => Decision::Split(slot, test),
+        Some((slot, test)) if useful && (best - second > bound || bound < config.tau) => {
+            Decision::Split(slot, test)
+        }
         None if bound < config.tau => Decision::Keep,
         _ => Decision::Wait,
     }
@@ -271,22 +299,22 @@ mod tests {
     fn humidity_gains_what_quinlan_says() {
         let (whole, parts) = (classes(&[9.0, 5.0]), [classes(&[3.0, 4.0]), classes(&[6.0, 1.0])]);
         assert!((entropy(&whole) - 0.940_285_958_7).abs() < 1e-9);
-        let gain = Split::InfoGain.merit(&whole, &parts, 0.01);
+        let gain = Split::InfoGain.merit(entropy(&whole), &parts, 0.01);
         assert!((gain - 0.151_835_501_4).abs() < 1e-9, "{gain}");
     }
 
     /// 3:1 has 1 - 9/16 - 1/16 = 3/8; pure has 0; the mean over 4 and 4 is 3/16.
     #[test]
     fn the_gini_merit_is_one_less_the_mean_index() {
-        let (whole, parts) = (classes(&[7.0, 1.0]), [classes(&[3.0, 1.0]), classes(&[4.0])]);
+        let parts = [classes(&[3.0, 1.0]), classes(&[4.0])];
         assert_eq!(gini(&parts[0]), 0.375);
-        assert_eq!(Split::Gini.merit(&whole, &parts, 0.01), 1.0 - 3.0 / 16.0);
+        assert_eq!(Split::Gini.merit(1.0, &parts, 0.01), 1.0 - 3.0 / 16.0);
     }
 
     #[test]
     fn a_split_that_parts_next_to_nothing_has_no_merit() {
-        let (whole, parts) = (classes(&[50.0, 50.0]), [classes(&[50.0, 49.5]), classes(&[0.0, 0.5])]);
-        assert_eq!(Split::Gini.merit(&whole, &parts, 0.01), f64::NEG_INFINITY);
-        assert!(Split::Gini.merit(&whole, &parts, 0.001) > 0.0);
+        let parts = [classes(&[50.0, 49.5]), classes(&[0.0, 0.5])];
+        assert_eq!(Split::Gini.merit(1.0, &parts, 0.01), f64::NEG_INFINITY);
+        assert!(Split::Gini.merit(1.0, &parts, 0.001) > 0.0);
     }
 }

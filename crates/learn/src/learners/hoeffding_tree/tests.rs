@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Reader, Slot, SlotKind, State, Writer, math};
+use crate::{Reader, Slot, SlotKind, State, Writer, learners::LearnerConfig, math};
 
 fn shape(numbers: usize, nominal: &[u32], values_max: u32) -> Shape {
     let mut shape = Shape::numbers(numbers, LabelShape::Class { values_max });
@@ -63,10 +63,11 @@ fn small() -> Config {
 
 #[test]
 fn settings_read_as_the_manual_writes_them() {
-    let text = r#"{ "split": "gini", "depth_max": 5, "bins": 32, "memory_max": "64 MiB" }"#;
-    let config: Config = serde_json::from_str(text).unwrap();
+    let text = r#"{ "hoeffding_tree": { "split": "gini", "depth_max": 5, "bins": 32 } }"#;
+    let config: LearnerConfig = serde_json::from_str(text).unwrap();
     let expected = Config { split: Split::Gini, depth_max: 5, bins: 32, ..Config::default() };
-    assert_eq!(config, expected);
+    assert_eq!(config, LearnerConfig::HoeffdingTree(expected));
+    assert!(serde_json::from_str::<Config>(r#"{ "memory_max": "16 MiB" }"#).is_ok());
     assert!(serde_json::from_str::<Config>(r#"{ "leaf": "naive_bayes_adaptive" }"#).is_ok());
     assert!(serde_json::from_str::<Config>(r#"{ "max_depth": 5 }"#).is_err());
 }
@@ -131,8 +132,7 @@ fn naive_bayes_smooths_codes_by_laplace() {
 /// distribution's 0.841345.
 #[test]
 fn a_gaussian_is_cut_at_its_distribution() {
-    let spread =
-        observer::Spread { weight: 2.0, mean: 1.0, squares: 2.0, least: 0.0, most: 2.0 };
+    let spread = observer::Spread { weight: 2.0, mean: 1.0, squares: 2.0, least: 0.0, most: 2.0 };
     assert_eq!(spread.weight_below(1.0), 1.0);
     let below = spread.weight_below(1.0 + std::f64::consts::SQRT_2);
     assert!((below - 2.0 * 0.841_344_746_068_543).abs() < 1e-12, "{below}");
@@ -151,6 +151,20 @@ fn two_clear_classes_are_split_at_the_first_look() {
     assert!((6.0..10.0).contains(&threshold), "{threshold}");
     assert_eq!(answer(&tree, &[0.0, 1.0]).value, 0.0);
     assert_eq!(answer(&tree, &[12.0, 1.0]).value, 1.0);
+}
+
+/// One number that says nothing: with pruning the leaf stays whole, without it is split in vain.
+#[test]
+fn pruning_keeps_a_leaf_from_a_useless_split() {
+    for prune in [true, false] {
+        let config = Config { prune, ..Config::default() };
+        let mut tree = HoeffdingTree::new(config, &shape(1, &[], 2)).unwrap();
+        for at in 0..5_000 {
+            let class = u32::from(math::random_unit(1, at) < 0.5);
+            learn(&mut tree, &[math::random_unit(2, at)], class);
+        }
+        assert_eq!(tree.nodes.len() == 1, prune, "{} nodes", tree.nodes.len());
+    }
 }
 
 #[test]

@@ -1,8 +1,16 @@
 //! How one gradient moves one weight, and how it moves a whole row of them.
 //!
 //! The same three formulas serve dense slots (arrays side by side, so that the loops become vector
-//! instructions), hashed slots and the intercept. A move that would leave the finite numbers is not
-//! made: the weight keeps what it had.
+//! instructions), hashed slots and the intercept. Features and gradients are bounded where they
+//! enter (see `SIZE_MAX`), so gradient descent and AdaGrad cannot leave the finite numbers. FTRL
+//! could where it divides by nearly 0; it does not make such a move.
+
+use std::array::from_fn;
+
+use super::{
+    SIZE_MAX,
+    numbers::{Numbers, Quad, bound},
+};
 
 /// One weight with what its optimizer remembers of its past.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,9 +27,9 @@ pub(super) struct Cell {
 /// empty, the others have one entry a slot.
 #[derive(Clone, Debug)]
 pub(super) struct Cells {
-    pub(super) weight: Vec<f64>,
-    pub(super) past: Vec<f64>,
-    pub(super) lead: Vec<f64>,
+    pub(super) weight: Numbers,
+    pub(super) past: Numbers,
+    pub(super) lead: Numbers,
 }
 
 /// A formula, ready for one example.
@@ -29,8 +37,8 @@ pub(super) trait Rule {
     /// Moves one weight: `u` is the feature, `gradient` the loss's by the answer.
     fn step(&self, cell: Cell, u: f64, gradient: f64) -> Cell;
 
-    /// Moves the weights of the first `u.len()` dense slots.
-    fn step_all(&self, cells: &mut Cells, u: &[f64], gradient: f64);
+    /// Moves the weights of all dense slots.
+    fn step_all(&self, cells: &mut Cells, u: &[Quad], gradient: f64);
 
     /// The same without pull towards 0: for the intercept.
     fn without_pull(&self) -> Self;
@@ -55,20 +63,24 @@ pub(super) struct SgdRule {
 
 impl SgdRule {
     #[inline(always)]
-    fn weight(&self, old: f64, u: f64, gradient: f64) -> f64 {
-        let new = shrink(old * self.keep - self.step * (gradient * u), self.cut);
-        if new.is_finite() { new } else { old }
+    fn pushed(&self, old: f64, u: f64, gradient: f64) -> f64 {
+        // In this order only one product waits for the gradient.
+        old * self.keep - (self.step * bound(u, SIZE_MAX)) * gradient
     }
 }
 
 impl Rule for SgdRule {
+    #[inline]
     fn step(&self, cell: Cell, u: f64, gradient: f64) -> Cell {
-        Cell { weight: self.weight(cell.weight, u, gradient), ..cell }
+        Cell { weight: shrink(self.pushed(cell.weight, u, gradient), self.cut), ..cell }
     }
 
-    fn step_all(&self, cells: &mut Cells, u: &[f64], gradient: f64) {
-        for (weight, u) in cells.weight.iter_mut().zip(u) {
-            *weight = self.weight(*weight, *u, gradient);
+    #[inline]
+    fn step_all(&self, cells: &mut Cells, u: &[Quad], gradient: f64) {
+        for (weight, u) in cells.weight.quads_mut().iter_mut().zip(u) {
+            assert!(weight[0].is_finite(), "a weight is finite");
+            let new: Quad = from_fn(|slot| self.pushed(weight[slot], u[slot], gradient));
+            *weight = if self.cut > 0.0 { new.map(|new| shrink(new, self.cut)) } else { new };
         }
     }
 
@@ -91,25 +103,31 @@ pub(super) struct AdaGradRule {
 impl AdaGradRule {
     #[inline(always)]
     fn next(&self, old: f64, past: f64, u: f64, gradient: f64) -> (f64, f64) {
-        let slope = gradient * u;
+        let slope = gradient * bound(u, SIZE_MAX);
         let sum = past + slope * slope;
         let step = self.step / (sum + ADAGRAD_FLOOR).sqrt();
         let kept = 1.0 - step * self.l2;
         let kept = if kept > 0.0 { kept } else { 0.0 };
-        let new = shrink(old * kept - step * slope, step * self.l1);
-        if (new + sum).is_finite() { (new, sum) } else { (old, past) }
+        (shrink(old * kept - step * slope, step * self.l1), sum)
     }
 }
 
 impl Rule for AdaGradRule {
+    #[inline]
     fn step(&self, cell: Cell, u: f64, gradient: f64) -> Cell {
         let (weight, past) = self.next(cell.weight, cell.past, u, gradient);
         Cell { weight, past, ..cell }
     }
 
-    fn step_all(&self, cells: &mut Cells, u: &[f64], gradient: f64) {
-        for ((weight, past), u) in cells.weight.iter_mut().zip(&mut cells.past).zip(u) {
-            (*weight, *past) = self.next(*weight, *past, *u, gradient);
+    #[inline]
+    fn step_all(&self, cells: &mut Cells, u: &[Quad], gradient: f64) {
+        let known = cells.weight.quads_mut().iter_mut().zip(cells.past.quads_mut());
+        for ((weight, past), u) in known.zip(u) {
+            assert!(weight[0].is_finite(), "a weight is finite");
+            let next: [(f64, f64); 4] =
+                from_fn(|slot| self.next(weight[slot], past[slot], u[slot], gradient));
+            *weight = next.map(|next| next.0);
+            *past = next.map(|next| next.1);
         }
     }
 
@@ -118,8 +136,8 @@ impl Rule for AdaGradRule {
     }
 }
 
-/// FTRL-Proximal; algorithm 1 of the paper with the weight computed when `z` changes instead of when
-/// it is next needed, and the root of `n` kept in place of `n`, which saves a root.
+/// FTRL-Proximal; algorithm 1 of the paper with the weight computed when `z` changes instead of
+/// when it is next needed, and the root of `n` kept in place of `n`, which saves a root.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FtrlRule {
     pub(super) alpha: f64,
@@ -134,7 +152,7 @@ pub(super) struct FtrlRule {
 impl FtrlRule {
     #[inline(always)]
     fn next(&self, cell: Cell, u: f64, gradient: f64) -> Cell {
-        let slope = gradient * u;
+        let slope = gradient * bound(u, SIZE_MAX);
         let past = (cell.past * cell.past + slope * slope).sqrt();
         let sigma = (past - cell.past) * self.alpha_inverse;
         let lead = cell.lead + (slope - sigma * cell.weight);
@@ -149,15 +167,23 @@ impl FtrlRule {
 }
 
 impl Rule for FtrlRule {
+    #[inline]
     fn step(&self, cell: Cell, u: f64, gradient: f64) -> Cell {
         self.next(cell, u, gradient)
     }
 
-    fn step_all(&self, cells: &mut Cells, u: &[f64], gradient: f64) {
-        let cells = cells.weight.iter_mut().zip(&mut cells.past).zip(&mut cells.lead);
-        for (((weight, past), lead), u) in cells.zip(u) {
-            let cell = Cell { weight: *weight, past: *past, lead: *lead };
-            Cell { weight: *weight, past: *past, lead: *lead } = self.next(cell, *u, gradient);
+    #[inline]
+    fn step_all(&self, cells: &mut Cells, u: &[Quad], gradient: f64) {
+        let known = cells.weight.quads_mut().iter_mut().zip(cells.past.quads_mut());
+        for (((weight, past), lead), u) in known.zip(cells.lead.quads_mut()).zip(u) {
+            assert!(weight[0].is_finite(), "a weight is finite");
+            let next: [Cell; 4] = from_fn(|slot| {
+                let cell = Cell { weight: weight[slot], past: past[slot], lead: lead[slot] };
+                self.next(cell, u[slot], gradient)
+            });
+            *weight = next.map(|next| next.weight);
+            *past = next.map(|next| next.past);
+            *lead = next.map(|next| next.lead);
         }
     }
 
@@ -208,23 +234,34 @@ mod tests {
 
     #[test]
     fn a_row_moves_as_each_of_its_weights() {
-        let row = || Cells { weight: vec![0.5; 5], past: vec![2.0; 5], lead: vec![-1.0; 5] };
-        let u = [1.0, -2.0, 0.0, 0.25, 1e300];
-        fn check(rule: &impl Rule, mut cells: Cells, u: &[f64]) {
+        let row = |value| {
+            let mut numbers = Numbers::zeros(5);
+            numbers.fill(&[value; 5]);
+            numbers
+        };
+        let u = [[1.0, -2.0, 0.0, 0.25], [1e300, 0.0, 0.0, 0.0]];
+        let check = |rule: &dyn Fn(&mut Cells), step: &dyn Fn(Cell, f64) -> Cell| {
+            let mut cells = Cells { weight: row(0.5), past: row(2.0), lead: row(-1.0) };
+            rule(&mut cells);
             let old = Cell { weight: 0.5, past: 2.0, lead: -1.0 };
-            rule.step_all(&mut cells, u, 0.75);
-            for (slot, u) in u.iter().enumerate() {
-                let one = rule.step(old, *u, 0.75);
-                assert_eq!(
-                    (cells.weight[slot], cells.past[slot], cells.lead[slot]),
-                    (one.weight, one.past, one.lead)
-                );
-                assert!(one.weight.is_finite() && one.past.is_finite() && one.lead.is_finite());
+            for (slot, u) in u.as_flattened()[..5].iter().enumerate() {
+                let [weight, past, lead] =
+                    [&cells.weight, &cells.past, &cells.lead].map(|numbers| numbers.all()[slot]);
+                assert_eq!(Cell { weight, past, lead }, step(old, *u));
+                assert!(weight.is_finite() && past.is_finite() && lead.is_finite());
             }
+            for numbers in [cells.weight, cells.past, cells.lead] {
+                assert_eq!(numbers.padded()[5..], [0.0; 3]);
+            }
+        };
+        for cut in [0.0, 0.01] {
+            let rule = SgdRule { step: 0.1, keep: 0.9, cut };
+            check(&|cells| rule.step_all(cells, &u, 0.75), &|cell, u| rule.step(cell, u, 0.75));
         }
-        check(&SgdRule { step: 0.1, keep: 0.9, cut: 0.01 }, row(), &u);
-        check(&AdaGradRule { step: 0.1, l1: 0.1, l2: 0.1 }, row(), &u);
-        let (alpha, alpha_inverse, base, beta, l1) = (0.5, 2.0, 1.5, 1.0, 0.1);
-        check(&FtrlRule { alpha, alpha_inverse, base, beta, l1 }, row(), &u);
+        let rule = AdaGradRule { step: 0.1, l1: 0.1, l2: 0.1 };
+        check(&|cells| rule.step_all(cells, &u, 0.75), &|cell, u| rule.step(cell, u, 0.75));
+        let (alpha, alpha_inverse, base, beta, l1) = (0.5, 2.0, 0.0, 0.0, 0.1);
+        let rule = FtrlRule { alpha, alpha_inverse, base, beta, l1 };
+        check(&|cells| rule.step_all(cells, &u, 0.75), &|cell, u| rule.step(cell, u, 0.75));
     }
 }

@@ -6,133 +6,115 @@
 //! others near 0. As in the paper the weights are kept in units of the scaled features, so that a
 //! change of scale shrinks or grows a weight with no further work.
 
-use crate::{
-    Reader, StateError, Writer,
-    math::{LANES, fold},
+use std::array::from_fn;
+
+use super::{
+    SIZE_MAX,
+    numbers::{Numbers, Quad, bound},
 };
+use crate::{Reader, StateError, Writer, math};
 
-/// How many deviations a feature may be from its mean: beyond, it counts as so many. Bounds what one
-/// wild value does, and how hard a rare flag hits.
+/// How many deviations a feature may be from its mean: beyond, it counts as so many. Bounds what
+/// one wild value does, and how hard a rare flag hits.
 const DEVIATIONS_MAX: f64 = 4.0;
-
-/// Values beyond this size count as this: their squares would overflow.
-pub(super) const SIZE_MAX: f64 = 1e100;
 
 /// For so many first examples the scale is refreshed at each, ...
 const REFRESH_ALWAYS: u64 = 256;
 
-/// ... and then at every so many: a root and a division a slot are most of an update's time, and the
-/// scale of thousands of values hardly moves in sixteen.
+/// ... and then at every so many: a root and a division a slot are most of an update's time, and
+/// the scale of thousands of values hardly moves in sixteen.
 const REFRESH_EVERY: u64 = 16;
 
-/// What is known of each slot's scale. Invariant: all five have one length, and hold finite numbers.
+/// What is known of each slot's scale. Invariant: all five have one length, and hold finite
+/// numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
-    mean: Vec<f64>,
+    mean: Numbers,
     /// Sums of squared distances to the mean.
-    squares: Vec<f64>,
+    squares: Numbers,
     /// The mean at the last refresh.
-    shift: Vec<f64>,
+    shift: Numbers,
     /// 1 / the deviation at the last refresh; 0 while the deviation is 0.
-    factor: Vec<f64>,
+    factor: Numbers,
     /// The newest example learned, scaled: kept for its room alone, no part of the state.
-    scaled: Vec<f64>,
+    scaled: Numbers,
 }
 
-/// Bounds without a branch, so that it becomes two vector instructions.
 #[inline(always)]
-fn bound(value: f64, most: f64) -> f64 {
-    let value = if value > most { most } else { value };
-    if value < -most { -most } else { value }
-}
-
-/// Adds to each of `N` lanes its scaled feature times its weight.
-#[inline(always)]
-fn add<const N: usize>(lanes: &mut [f64; N], part: [&[f64; N]; 4]) {
-    let [x, weight, shift, factor] = part;
-    for lane in 0..N {
-        let u = bound((x[lane] - shift[lane]) * factor[lane], DEVIATIONS_MAX);
-        lanes[lane] += u * weight[lane];
-    }
+fn scaled(value: f64, shift: f64, factor: f64) -> f64 {
+    bound((value - shift) * factor, DEVIATIONS_MAX)
 }
 
 impl Scale {
     pub(super) fn new(slots: usize) -> Scale {
-        let zeros = || vec![0.0; slots];
+        let zeros = || Numbers::zeros(slots);
         Scale { mean: zeros(), squares: zeros(), shift: zeros(), factor: zeros(), scaled: zeros() }
     }
 
     /// One slot, scaled.
     pub(super) fn one(&self, slot: usize, value: f64) -> f64 {
-        bound((value - self.shift[slot]) * self.factor[slot], DEVIATIONS_MAX)
+        scaled(value, self.shift.all()[slot], self.factor.all()[slot])
     }
 
-    /// The scaled features times the weights, in the order of [`crate::math::dot`].
+    /// The scaled features times the weights.
+    #[inline]
     pub(super) fn dot(&self, dense: &[f64], weights: &[f64]) -> f64 {
-        let count = dense.len().min(weights.len());
-        let rows = [dense, weights, &self.shift, &self.factor].map(|row| &row[..count]);
-        let chunks = rows.map(|row| row.as_chunks::<LANES>());
-        let mut lanes = [0.0; LANES];
-        for index in 0..count / LANES {
-            add(&mut lanes, chunks.map(|(chunks, _)| &chunks[index]));
-        }
-        // The rest by fours, which are vectors still, then one by one.
-        let quads = chunks.map(|(_, rest)| rest.as_chunks::<4>());
-        let (lanes_by_four, _) = lanes.as_chunks_mut::<4>();
-        for (index, lanes) in lanes_by_four.iter_mut().take(quads[0].0.len()).enumerate() {
-            add(lanes, quads.map(|(quads, _)| &quads[index]));
-        }
-        let singles = quads.map(|(_, rest)| rest.as_chunks::<1>().0);
-        let (lanes_left, _) = lanes[4 * quads[0].0.len()..].as_chunks_mut::<1>();
-        for (index, lane) in lanes_left.iter_mut().take(singles[0].len()).enumerate() {
-            add(lane, singles.map(|singles| &singles[index]));
-        }
-        fold(lanes)
+        math::reduce(
+            [dense, weights, self.shift.all(), self.factor.all()],
+            |[x, weight, shift, factor]| scaled(x, shift, factor) * weight,
+        )
     }
 
     /// Takes an example in, as the `count`th, and scales it.
-    pub(super) fn observe(&mut self, dense: &[f64], count: u64) -> &[f64] {
+    #[inline]
+    pub(super) fn observe(&mut self, row: &[Quad], count: u64) -> &[Quad] {
         let share = 1.0 / count as f64;
-        for ((value, mean), squares) in dense.iter().zip(&mut self.mean).zip(&mut self.squares) {
-            let value = bound(*value, SIZE_MAX);
-            let delta = value - *mean;
-            *mean += delta * share;
-            *squares += delta * (value - *mean);
+        let known = self.mean.quads_mut().iter_mut().zip(self.squares.quads_mut());
+        for (x, (mean, squares)) in row.iter().zip(known) {
+            assert!(x[0].is_finite(), "a feature is finite");
+            let x = x.map(|x| bound(x, SIZE_MAX));
+            let delta: Quad = from_fn(|slot| x[slot] - mean[slot]);
+            let moved: Quad = from_fn(|slot| mean[slot] + delta[slot] * share);
+            *squares = from_fn(|slot| squares[slot] + delta[slot] * (x[slot] - moved[slot]));
+            *mean = moved;
         }
         if count <= REFRESH_ALWAYS || count.is_multiple_of(REFRESH_EVERY) {
             self.refresh(count);
         }
-        let view = self.shift.iter().zip(&self.factor);
-        for ((scaled, value), (shift, factor)) in self.scaled.iter_mut().zip(dense).zip(view) {
-            *scaled = bound((value - shift) * factor, DEVIATIONS_MAX);
+        let view = self.shift.quads().iter().zip(self.factor.quads());
+        for ((scaled_x, x), (shift, factor)) in
+            self.scaled.quads_mut().iter_mut().zip(row).zip(view)
+        {
+            assert!(shift[0].is_finite(), "a shift is finite");
+            *scaled_x = from_fn(|slot| scaled(x[slot], shift[slot], factor[slot]));
         }
-        &self.scaled[..dense.len().min(self.scaled.len())]
+        self.scaled.quads()
     }
 
     fn refresh(&mut self, count: u64) {
         let count = count as f64;
-        self.shift.copy_from_slice(&self.mean);
-        for (factor, squares) in self.factor.iter_mut().zip(&self.squares) {
-            let inverse = 1.0 / (squares / count).sqrt();
-            *factor = if inverse.is_finite() { inverse } else { 0.0 };
+        self.shift.quads_mut().copy_from_slice(self.mean.quads());
+        for (factor, squares) in self.factor.quads_mut().iter_mut().zip(self.squares.quads()) {
+            let inverse = squares.map(|squares| (count / squares).sqrt());
+            *factor = inverse.map(|inverse| if inverse.is_finite() { inverse } else { 0.0 });
         }
     }
 
     pub(super) fn save(&self, to: &mut Writer) {
-        for values in [&self.mean, &self.squares, &self.shift, &self.factor] {
-            to.f64s(values);
+        for numbers in [&self.mean, &self.squares, &self.shift, &self.factor] {
+            numbers.save(to);
         }
     }
 
     pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
-        for values in [&mut self.mean, &mut self.squares, &mut self.shift, &mut self.factor] {
-            super::read_numbers(values, from)?;
+        for numbers in [&mut self.mean, &mut self.squares, &mut self.shift, &mut self.factor] {
+            numbers.restore(from, f64::MIN)?;
         }
         Ok(())
     }
 
     /// The memory on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        5 * size_of_val(self.mean.as_slice())
+        5 * self.mean.heap_bytes()
     }
 }

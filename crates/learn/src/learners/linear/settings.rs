@@ -13,17 +13,17 @@ pub struct Config {
     /// adapting for ever; the steps of the other two shrink, which suits worlds that hold still and
     /// rare hashed features.
     pub optimizer: Optimizer,
-    /// Whether numbers are shifted and scaled inside, and steps fitted to the size of an example, so
-    /// that any unit of any column is safe and `step` needs no tuning. Default: true. Off gives the
-    /// textbook update on the numbers as they are: standardize them first.
+    /// Whether numbers are shifted and scaled inside, and steps fitted to the size of an example,
+    /// so that any unit of any column is safe and `step` needs no tuning. Default: true. Off gives
+    /// the textbook update on the numbers as they are: standardize them first.
     pub normalized: bool,
     /// Pull of each weight towards exactly 0, at each example it takes part in, times the step: the
     /// truncated gradient. Loss a unit of weight. Range: 0 to 1000. Default: 0. Raise it for fewer
     /// weights. `ftrl` has its own.
     pub l1: f64,
-    /// Shrinking of each weight at each example it takes part in, times the step. Loss a squared unit
-    /// of weight. Range: 0 to 1000. Default: 0. Raise it to distrust single features. `ftrl` has its
-    /// own.
+    /// Shrinking of each weight at each example it takes part in, times the step. Loss a squared
+    /// unit of weight. Range: 0 to 1000. Default: 0. Raise it to distrust single features. `ftrl`
+    /// has its own.
     pub l2: f64,
     /// Whether there is a constant beside the features. Default: true.
     pub intercept: bool,
@@ -86,8 +86,9 @@ impl Default for Sgd {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-short" = "step"))]
 pub struct AdaGrad {
-    /// What the first step of each weight is, in units of the weight. Range: above 0 and at most 100.
-    /// Default: 1; without `normalized` 0.1 is usual. Raise it to learn faster, at the price of noise.
+    /// What the first step of each weight is, in units of the weight. Range: above 0 and at most
+    /// 100. Default: 1; without `normalized` 0.1 is usual. Raise it to learn faster, at the price
+    ///      of noise.
     pub step: f64,
 }
 
@@ -106,8 +107,8 @@ pub struct Ftrl {
     /// The size of the steps, in units of the weight. Range: above 0 and at most 100. Default: 0.3.
     /// Raise it to learn faster, at the price of noise.
     pub alpha: f64,
-    /// What is added to the root of the summed squared gradients, in their unit. Range: 0 to 1000000.
-    /// Default: 1. Raise it for smaller first steps.
+    /// What is added to the root of the summed squared gradients, in their unit. Range: 0 to
+    /// 1000000. Default: 1. Raise it for smaller first steps.
     pub beta: f64,
     /// Evidence below which a weight stays exactly 0, a summed gradient. Range: 0 to 1000000.
     /// Default: 0. Raise it for fewer weights.

@@ -1,7 +1,8 @@
 //! The weights of hashed slots: one quarter of a cache line each.
 //!
-//! Numbers are kept as `f32` and computed as `f64`: a table of 2^24 slots is 256 MiB instead of 512,
-//! and a hashed feature is met once in thousands of examples, far from where `f32` sums stop growing.
+//! Numbers are kept as `f32` and computed as `f64`: a table of 2^24 slots is 256 MiB instead of
+//! 512, and a hashed feature is met once in thousands of examples, far from where `f32` sums stop
+//! growing.
 
 use super::rule::{Cell, Rule};
 use crate::{Pair, Reader, StateError, Writer};

@@ -1,7 +1,9 @@
 //! All the weights of a linear learner: of dense slots, of hashed slots, and the intercept.
 
 use super::{
-    AdaGrad, Config, Ftrl, GRADIENT_MAX, Optimizer, Sgd, read_number, read_numbers,
+    AdaGrad, Config, Ftrl, Optimizer, Sgd,
+    numbers::{Numbers, Quad},
+    read_number,
     rule::{AdaGradRule, Cell, Cells, FtrlRule, Rule, SgdRule},
     table::Table,
 };
@@ -30,9 +32,10 @@ enum Intercept {
 }
 
 /// One example on its way into the weights.
+#[derive(Clone, Copy)]
 pub(super) struct Example<'a> {
     /// The dense slots, scaled.
-    pub(super) u: &'a [f64],
+    pub(super) u: &'a [Quad],
     /// The hashed features as they are.
     pub(super) sparse: &'a [Pair],
     /// How the loss rises with the answer.
@@ -52,8 +55,8 @@ pub(super) enum Pace {
         share: f64,
         /// 1 / the squared size of this example.
         most: f64,
-        /// The loss's greatest curvature.
-        curvature: f64,
+        /// 1 / the loss's greatest curvature.
+        stretch: f64,
     },
 }
 
@@ -65,7 +68,7 @@ impl Weights {
             Optimizer::AdaGrad(_) => (slots, 0),
             Optimizer::Ftrl(_) => (slots, slots),
         };
-        let zeros = |count| vec![0.0; count];
+        let zeros = Numbers::zeros;
         Weights {
             optimizer: config.optimizer.clone(),
             l1: config.l1,
@@ -82,17 +85,20 @@ impl Weights {
     }
 
     /// The weights of the dense slots.
-    pub(super) fn dense(&self) -> &[f64] {
+    #[inline]
+    pub(super) fn dense(&self) -> &Numbers {
         &self.cells.weight
     }
 
     /// What is added to the dense slots' part of the answer.
+    #[inline]
     pub(super) fn beside(&self, sparse: &[Pair]) -> f64 {
         self.table.dot(sparse) + self.intercept.weight
     }
 
-    /// Takes in how large the hashed features are. Returns what is added to the dense slots' part of
-    /// the answer, and of the example's squared size.
+    /// Takes in how large the hashed features are. Returns what is added to the dense slots' part
+    /// of the answer, and of the example's squared size.
+    #[inline]
     pub(super) fn observe(&mut self, sparse: &[Pair]) -> (f64, f64) {
         let (dot, size) = self.table.observe(sparse);
         let one = if self.mode == Intercept::Feature { 1.0 } else { 0.0 };
@@ -100,22 +106,22 @@ impl Weights {
     }
 
     /// Moves every weight that takes part in the example.
-    pub(super) fn learn(&mut self, example: &Example<'_>, pace: Pace) {
-        let Example { gradient, weight, .. } = *example;
-        let weighted = (gradient * weight).clamp(-GRADIENT_MAX, GRADIENT_MAX);
-        let pull = |setting: f64| (setting * weight).min(GRADIENT_MAX);
+    #[inline]
+    pub(super) fn learn(&mut self, example: Example<'_>, pace: Pace) {
+        let Example { gradient, weight, .. } = example;
+        let weighted = gradient * weight;
         match self.optimizer {
             Optimizer::Sgd(Sgd { step }) => {
                 let (step, gradient, pulled) = match pace {
                     Pace::Textbook => (step, weighted, step * weight),
                     // Never beyond the truth, however large the example or its weight.
-                    Pace::Normalized { share, most, curvature } => {
-                        let step = (step * share * weight).min(most) / curvature;
+                    Pace::Normalized { share, most, stretch } => {
+                        let step = (step * share * weight).min(most) * stretch;
                         (step, gradient, step)
                     }
                 };
                 let keep = (1.0 - pulled * self.l2).max(0.0);
-                let cut = (pulled * self.l1).min(GRADIENT_MAX);
+                let cut = pulled * self.l1;
                 self.apply(&SgdRule { step, keep, cut }, example, gradient);
             }
             Optimizer::AdaGrad(AdaGrad { step }) => {
@@ -123,7 +129,7 @@ impl Weights {
                     Pace::Textbook => step,
                     Pace::Normalized { share, .. } => step * share.sqrt(),
                 };
-                let rule = AdaGradRule { step, l1: pull(self.l1), l2: pull(self.l2) };
+                let rule = AdaGradRule { step, l1: self.l1 * weight, l2: self.l2 * weight };
                 self.apply(&rule, example, weighted);
             }
             Optimizer::Ftrl(Ftrl { alpha, beta, l1, l2 }) => {
@@ -137,7 +143,8 @@ impl Weights {
         }
     }
 
-    fn apply<R: Rule>(&mut self, rule: &R, example: &Example<'_>, gradient: f64) {
+    #[inline]
+    fn apply<R: Rule>(&mut self, rule: &R, example: Example<'_>, gradient: f64) {
         rule.step_all(&mut self.cells, example.u, gradient);
         self.table.step_all(rule, example.sparse, gradient);
         if self.mode == Intercept::Feature {
@@ -149,27 +156,29 @@ impl Weights {
         for value in [self.intercept.weight, self.intercept.past, self.intercept.lead] {
             to.f64(value);
         }
-        for values in [&self.cells.weight, &self.cells.past, &self.cells.lead] {
-            to.f64s(values);
+        for numbers in [&self.cells.weight, &self.cells.past, &self.cells.lead] {
+            numbers.save(to);
         }
         self.table.save(to);
     }
 
     pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
-        self.intercept =
-            Cell { weight: read_number(from)?, past: read_number(from)?, lead: read_number(from)? };
-        for values in [&mut self.cells.weight, &mut self.cells.past, &mut self.cells.lead] {
-            read_numbers(values, from)?;
-        }
+        let any = f64::MIN;
+        self.intercept = Cell {
+            weight: read_number(from, any)?,
+            past: read_number(from, 0.0)?,
+            lead: read_number(from, any)?,
+        };
+        self.cells.weight.restore(from, any)?;
+        self.cells.past.restore(from, 0.0)?;
+        self.cells.lead.restore(from, any)?;
         self.table.restore(from)
     }
 
     /// The memory on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        [&self.cells.weight, &self.cells.past, &self.cells.lead]
-            .iter()
-            .map(|values| size_of_val(values.as_slice()))
-            .sum::<usize>()
-            + self.table.heap_bytes()
+        let Cells { weight, past, lead } = &self.cells;
+        let cells: usize = [weight, past, lead].map(Numbers::heap_bytes).iter().sum();
+        cells + self.table.heap_bytes()
     }
 }

@@ -1,0 +1,69 @@
+//! A page for each entry of a family: the head of its file, and its settings.
+
+use serde_json::Value;
+
+use super::{
+    Family,
+    markdown::plain,
+    schema::{Sections, resolve},
+};
+use crate::{code, repository::Repository};
+
+/// What the head of an entry's file says.
+pub(super) fn head(repository: &Repository, family: &Family, name: &str) -> String {
+    let folder = format!("crates/learn/src/{}", family.folder);
+    let files = [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")];
+    let texts = files.iter().map(|file| repository.text(file));
+    let text = texts.filter(|text| !text.is_empty()).next().unwrap_or_default();
+    plain(&code::head(text).join("\n"))
+}
+
+/// The first sentence of a head, or its first clause where that is how it begins.
+pub(super) fn first_sentence(head: &str) -> String {
+    let first = head.split("\n\n").next().unwrap_or_default();
+    let line = first.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.split_once(". ") {
+        Some((sentence, _)) => format!("{sentence}."),
+        None => line,
+    }
+}
+
+/// The page.
+pub(super) fn page(
+    family: &Family,
+    name: &str,
+    head: &str,
+    settings: &Value,
+    root: &Value,
+) -> String {
+    let written = family.written.replace("NAME", name);
+    // Headings inside a head go below the page's own.
+    let head: Vec<String> = head
+        .lines()
+        .map(|line| if line.starts_with('#') { format!("#{line}") } else { line.to_string() })
+        .collect();
+    let mut sections = Sections::new(root, "../README.md");
+    let (schema, _) = resolve(settings, root);
+    let table = sections.settings(schema);
+    let short = match schema["x-short"].as_str() {
+        Some(short) => format!("\nA bare value in place of the table is `{short}`.\n"),
+        None => String::new(),
+    };
+    let rest = sections.rest();
+    format!(
+        "# `{name}`\n\nA {}.\n\n```toml\n{written}\n```\n\n{}\n\n## Settings\n\n{table}{short}{rest}",
+        family.one,
+        head.join("\n").trim_end(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_begins_with_what_the_thing_is() {
+        assert_eq!(first_sentence("Holds\nnumbers. Then more.\n\nMore."), "Holds numbers.");
+        assert_eq!(first_sentence("A tree: it grows.\n\n- Task: class."), "A tree: it grows.");
+    }
+}
