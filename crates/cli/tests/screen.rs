@@ -200,7 +200,7 @@ fn every_mistake_of_a_file_is_shown_with_exit_code_2() {
     place.write(&wrong.replace("keep = \"3 versions\"", "kep = \"3 versions\""));
     place.call(&["run"]).says(2, &["kep", "pipeline.toml"]);
     place.write(&wrong.replace("\"x\", \"y\"]\n\n[model", "\"x\", \"z\"]\n\n[model"));
-    place.call(&["run"]).says(2, &["scalde", "of is z", "2 mistakes"]);
+    place.call(&["run"]).says(2, &["scalde", "`of` has `z`", "2 mistakes"]);
     let checked = place.call(&["check", "--json"]);
     checked.says(2, &[]);
     let plan: Value = serde_json::from_str(&checked.stdout).unwrap();

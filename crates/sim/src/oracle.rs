@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use alluvium_flow::{ModelRecord, OutTopic};
 use alluvium_learn::Reader;
-use alluvium_ledger::manifest::{Manifest, StateKey, pages};
+use alluvium_ledger::{
+    control::Control,
+    manifest::{Manifest, StateKey, pages},
+};
 
 use crate::{
     log::{Kept, Landed, World},
@@ -19,7 +22,6 @@ pub(crate) struct Counted {
     pub(crate) outputs: u64,
     pub(crate) manifests: u64,
     pub(crate) versions: u64,
-    pub(crate) stale_aliases: u64,
 }
 
 /// What is asked of a run.
@@ -74,7 +76,7 @@ pub(crate) fn check(
             .map_err(|why| format!("the manifest {}: {why}", manifest.key().encode()))?;
         counted.manifests += 1;
     }
-    check_models(world, reference, demands, &mut counted)?;
+    check_models(world, reference, demands)?;
     counted.versions = reference.versions.len() as u64;
     if demands.complete {
         check_complete(world, reference)?;
@@ -162,7 +164,7 @@ impl Landing<'_> {
             before.push((one.offset, session));
             counted.outputs += 1;
         }
-        if demands.complete && covered < expected.len() {
+        if demands.complete && !demands.truncated && covered < expected.len() {
             let (lost, count) = (expected[covered], expected.len());
             return Err(format!(
                 "{place}: {covered} of {count} outputs came; {}.{} is missing",
@@ -322,40 +324,75 @@ fn check_order(bytes: &[u8], moment: &Moment) -> Result<(), String> {
     Ok(())
 }
 
-fn check_models(
-    world: &World,
-    reference: &Reference,
-    demands: Demands,
-    counted: &mut Counted,
-) -> Result<(), String> {
+/// The name of an alias and the term of whoever wrote it, from the key.
+fn alias_of(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix("alias/")?.split_once('/')
+}
+
+/// What came to `p.models`: aliases are keyed by the term of their writer, all else is the
+/// reference's, key by key.
+fn check_models(world: &World, reference: &Reference, demands: Demands) -> Result<(), String> {
     let Some(partition) = world.partition(&format!("{PREFIX}models"), 0) else { return Ok(()) };
-    let mut expected: BTreeMap<(&str, Option<&[u8]>), u64> = BTreeMap::new();
+    let bare = |key: &'_ str| alias_of(key).map_or(key.to_string(), |(name, _)| name.to_string());
+    let mut expected: BTreeMap<(String, Option<&[u8]>), u64> = BTreeMap::new();
     for ModelRecord { key, value } in &reference.models {
-        expected.entry((key, value.as_deref())).or_default();
+        expected.entry((bare(key), value.as_deref())).or_default();
     }
-    let mut newest: BTreeMap<&str, &Kept> = BTreeMap::new();
+    let terms = terms(world);
+    let mut aliases: BTreeMap<&str, (u64, &Kept)> = BTreeMap::new();
     for landed in &partition.history {
         let key = landed.record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
         let key = key.ok_or("a record of p.models has no key")?;
-        let Some(count) = expected.get_mut(&(key, landed.record.value.as_deref())) else {
+        let Some(count) = expected.get_mut(&(bare(key), landed.record.value.as_deref())) else {
             return Err(format!("p.models:{} ({key}) is not the reference's", landed.offset));
         };
         *count += 1;
-        newest.insert(key, &landed.record);
+        if let Some((_, term)) = alias_of(key) {
+            let said = u64::from_str_radix(term, 16).ok();
+            if said.is_none()
+                || said != landed.session.and_then(|session| terms.get(&session).copied())
+            {
+                return Err(format!("{key} was not written in that term"));
+            }
+            aliases.insert(key, (step_of(&landed.record), &landed.record));
+        }
     }
-    if demands.complete
-        && let Some(((key, _), _)) = expected.iter().find(|(_, count)| **count == 0)
-    {
+    if !demands.complete {
+        return Ok(());
+    }
+    if let Some(((key, _), _)) = expected.iter().find(|(_, count)| **count == 0) {
         return Err(format!("{key} never came to p.models"));
     }
-    let alias = reference.models.iter().rev().find(|record| record.key.starts_with("alias/"));
-    if demands.complete
-        && let Some(alias) = alias
-        && newest.get(&*alias.key).and_then(|kept| kept.value.as_deref()) != alias.value.as_deref()
-    {
-        counted.stale_aliases += 1;
+    // What a reader takes: of all writers' newest aliases that with the greatest step.
+    let newest = reference.models.iter().rev().find(|record| alias_of(&record.key).is_some());
+    let found = aliases.iter().max_by_key(|(key, (step, _))| (*step, **key));
+    match (newest, found) {
+        (Some(newest), Some((_, (_, found))))
+            if newest.value.as_deref() != found.value.as_deref() =>
+        {
+            Err("readers see an old champion".into())
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn step_of(alias: &Kept) -> u64 {
+    let value: Option<serde_json::Value> =
+        alias.value.as_deref().and_then(|value| serde_json::from_slice(value).ok());
+    value.and_then(|value| value["step"].as_u64()).unwrap_or(0)
+}
+
+/// The term of each session that has one.
+fn terms(world: &World) -> BTreeMap<usize, u64> {
+    let control = world.partition(&format!("{PREFIX}control"), 0);
+    let mut terms = BTreeMap::new();
+    for landed in control.iter().flat_map(|p| &p.history) {
+        let value = landed.record.value.as_deref().and_then(Control::decode);
+        if let (Some(Control::Term { .. }), Some(session)) = (value, landed.session) {
+            terms.insert(session, landed.offset + 1);
+        }
+    }
+    terms
 }
 
 fn check_complete(world: &World, reference: &Reference) -> Result<(), String> {

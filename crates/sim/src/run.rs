@@ -101,8 +101,6 @@ pub struct Stats {
     pub adopted: u64,
     /// Halts, each justified.
     pub halts: u64,
-    /// Runs in which a late alias hides a newer one.
-    pub stale_aliases: u64,
     /// Runs in which control lost its tail, nobody halted, and something contradicts the log.
     pub silent: u64,
     /// A digest of all that happened.
@@ -126,7 +124,6 @@ impl Stats {
         self.refused += other.refused;
         self.adopted += other.adopted;
         self.halts += other.halts;
-        self.stale_aliases += other.stale_aliases;
         self.silent += other.silent;
         self.trace = crate::random::mix(self.trace, other.trace);
     }
@@ -214,7 +211,6 @@ pub(crate) fn judge(play: &mut Play) -> Result<Stats, String> {
             stats.doubles = counted.doubles;
             stats.manifests = counted.manifests;
             stats.versions = counted.versions;
-            stats.stale_aliases = counted.stale_aliases;
         }
         // A lost cut's output may have landed after everybody had looked.
         Err(_) if play.truncated => stats.silent = u64::from(play.complete),

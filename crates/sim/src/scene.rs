@@ -24,16 +24,21 @@ pub(crate) struct Size {
 
 impl Size {
     pub(crate) fn of(kind: Kind) -> Size {
-        let base =
-            Size { records_max: 24, keepers: 3, events: 900, requests: 4, snapshot_steps_max: 30 };
+        let base = Size {
+            records_max: 24,
+            keepers: 3,
+            events: 1_500,
+            requests: 4,
+            snapshot_steps_max: 30,
+        };
         match kind {
             Kind::Base | Kind::Lossy | Kind::Truncate => base,
-            Kind::Small => Size { records_max: 5, keepers: 2, events: 300, requests: 2, ..base },
-            Kind::Long => Size { records_max: 120, events: 4000, requests: 8, ..base },
+            Kind::Small => Size { records_max: 5, keepers: 2, events: 600, requests: 2, ..base },
+            Kind::Long => Size { records_max: 120, events: 6_000, requests: 8, ..base },
             Kind::Heavy => {
-                Size { records_max: 40, events: 1500, requests: 3, snapshot_steps_max: 3, ..base }
+                Size { records_max: 40, events: 2_000, requests: 3, snapshot_steps_max: 3, ..base }
             }
-            Kind::Finished => Size { events: 600, requests: 0, ..base },
+            Kind::Finished => Size { events: 1_000, requests: 0, ..base },
         }
     }
 }

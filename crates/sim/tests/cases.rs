@@ -1,4 +1,5 @@
 //! The smallest cases of mistakes that the simulator has found, each played by hand.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use alluvium_flow::{Decision, Headers, Settings, spec::Spec};
 use alluvium_ledger::{
     control::Control,
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Appender, Log, Outgoing, Policy},
+    log::{Log, Outgoing, Policy},
 };
 use alluvium_sim::{Faults, VirtualLog};
 use serde_json::json;
@@ -136,7 +137,7 @@ fn nothing_is_planned_while_a_change_is_being_learned() {
 
 #[test]
 fn what_expired_before_there_was_a_manifest_halts() {
-    let mut log = log_with(3);
+    let log = log_with(3);
     let mut keeper = Keeper::new(log.client(), options(&settings("10 records")));
     while keeper.progress().step == 0 {
         keeper.turn(0, GO).unwrap();
@@ -145,4 +146,21 @@ fn what_expired_before_there_was_a_manifest_halts() {
     log.expire("x", 0, 2);
     let end = finish(&mut Keeper::new(log.client(), options(&settings("10 records"))));
     assert!(matches!(end, Err(Halt::Expired(_))), "{end:?}");
+}
+
+#[test]
+fn an_output_of_a_cut_that_is_no_more_halts() {
+    let mut log = log_with(3);
+    let mut keeper = Keeper::new(log.client(), options(&settings("10 records")));
+    while keeper.progress().step < 3 {
+        keeper.turn(0, GO).unwrap();
+    }
+    keeper.turn(0, GO).unwrap();
+    drop(keeper);
+    // Control loses the cut, and something else takes its place.
+    let end = log.ends("p.control").unwrap().unwrap().partitions[0].stable;
+    log.cut_off("p.control", 0, end - 1);
+    request(&mut log, Decision::Rollback);
+    let end = finish(&mut Keeper::new(log.client(), options(&settings("10 records"))));
+    assert!(matches!(end, Err(Halt::LogChanged(_))), "{end:?}");
 }

@@ -4,7 +4,10 @@
 //! left out. So two files that mean the same give the same bytes, and so do an old file and a
 //! newer program that has settings the file does not know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use serde_json::{Map, Value};
 
@@ -72,11 +75,12 @@ impl Spec {
     }
 
     fn canonical(&self) -> Map<String, Value> {
-        let schema = schemars::schema_for!(Spec).to_value();
+        static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(Spec).to_value());
+        let schema = &*SCHEMA;
         // A spec holds nothing that JSON cannot: text keys, and numbers, which become null at
         // worst.
         let value = serde_json::to_value(self).expect("a spec is JSON");
-        match without_defaults(&value, &schema, &schema) {
+        match without_defaults(&value, schema, schema) {
             Value::Object(tables) => tables,
             _ => Map::new(),
         }

@@ -47,6 +47,8 @@ impl Load {
 /// A recovery under way.
 pub(crate) struct Recovery {
     stage: Stage,
+    /// Control is read from here: what the manifest holds was read before.
+    read_from: u64,
     /// Control is read up to here: the own TERM included.
     read_to: u64,
     /// Where the state topic ended when it was scanned.
@@ -103,6 +105,7 @@ impl<L: Log> Keeper<L> {
         }));
         self.phase = Phase::Recovering(Box::new(Recovery {
             stage: Stage::Term { ticket },
+            read_from: 0,
             read_to: 0,
             state_end: 0,
             output_ends: Vec::new(),
@@ -261,6 +264,7 @@ impl<L: Log> Keeper<L> {
                        its beginning";
             return Err(Halt::Expired(why.into()).into());
         }
+        recovery.read_from = 0;
         let topic = self.topic("control");
         let stretch = Stretch::open(&mut self.log, &topic, 0, 0, recovery.read_to)?;
         recovery.stage = Stage::Control { stretch, anchor: None };
@@ -299,6 +303,7 @@ impl<L: Log> Keeper<L> {
         let office = self.office.as_mut().expect("opened by begin");
         office.restore(&manifest, sections)?;
         let anchor = manifest.control.last.clone().filter(|(offset, _)| *offset >= earliest);
+        recovery.read_from = manifest.control.next;
         let from = anchor.as_ref().map_or(manifest.control.next, |(offset, _)| *offset);
         office.snapshots.base_on(manifest);
         let topic = self.topic("control");
@@ -340,19 +345,18 @@ impl<L: Log> Keeper<L> {
     /// What has to be read again must still be there, and must be the same topics.
     fn check_inputs(&mut self, recovery: &mut Recovery) -> Result<(), Trouble> {
         let office = self.office.as_mut().expect("opened by begin");
+        let replay = &office.replay;
         // From the very beginning there is no pipeline yet, only the record that will make it.
-        let first = office.replay.pending.iter().find_map(|pending| match &pending.accepted.body {
+        let first = replay.pending.iter().find_map(|pending| match &pending.accepted.body {
             Body::Settings(settings) => Some(settings),
             _ => None,
         });
-        let built = match (&office.replay.pipeline, first) {
+        let built = match (&replay.pipeline, first) {
             (None, Some(settings)) => Some(Pipeline::build(settings)),
             _ => None,
         };
         let built = built.transpose().map_err(|why| Halt::Settings(why.to_string()))?;
-        let Some(pipeline) = office.replay.pipeline.as_ref().or(built.as_ref()) else {
-            return Ok(());
-        };
+        let Some(pipeline) = replay.pipeline.as_ref().or(built.as_ref()) else { return Ok(()) };
         let ends = input_ends(&mut self.log, pipeline)?;
         let mut expired = None;
         for frontier in &office.replay.fold.partitions {
@@ -409,11 +413,18 @@ impl<L: Log> Keeper<L> {
             Some(Polled::Nothing) => return Ok(Some(Next::Wait)),
             Some(Polled::Records) => {
                 let (mut greatest, mut newer) = (out.found.greatest, false);
+                let pending = &office.replay.pending;
                 for record in recovery.batch.iter() {
                     let Some((key, cut)) = record.headers.get("order").and_then(parse_order) else {
                         continue;
                     };
                     newer |= cut >= recovery.read_to;
+                    let known = pending.binary_search_by_key(&cut, |p| p.accepted.offset).is_ok();
+                    if !known && (recovery.read_from..recovery.read_to).contains(&cut) {
+                        let place = format!("{topic}:{}:{}", out.partition, record.offset);
+                        let why = format!("{place} names control:{cut}, which counts for nothing");
+                        return Err(Halt::LogChanged(why).into());
+                    }
                     greatest = greatest.max((key.step, key.ordinal));
                 }
                 out.found.greatest = greatest;

@@ -108,6 +108,14 @@ impl VirtualLog {
         }
     }
 
+    /// A partition loses its tail: what was acknowledged, and copied to nobody before its leader died.
+    pub fn cut_off(&self, topic: &str, partition: usize, end: u64) {
+        let mut world = self.world.borrow_mut();
+        if let Some(topic) = world.find(topic) {
+            world.truncate(topic, partition, end);
+        }
+    }
+
     pub(crate) fn world(&self) -> std::cell::RefMut<'_, World> {
         self.world.borrow_mut()
     }

@@ -356,8 +356,10 @@ impl World {
         let (compaction, retention) = (self.faults.compaction, self.faults.retention);
         self.faults = Faults { compaction, retention, ..Faults::delays() };
         self.lossy = false;
-        for way in self.sessions.iter_mut().flat_map(|session| &mut session.ways) {
-            way.slow = false;
+        for session in &mut self.sessions {
+            // Some of what zombies have under way comes when all is over.
+            let is_late = session.abandoned && self.random.chance(500);
+            session.ways.iter_mut().for_each(|way| way.slow = is_late);
         }
     }
 
