@@ -59,12 +59,20 @@ impl Pipeline {
             }
             if self.is_due() {
                 self.moved(&name, run.partition, record.offset + 1);
+                self.settle();
                 self.publish(effects);
             }
         }
+        self.settle();
         if let Some(position) = position.filter(|_| !run.range.is_empty()) {
             self.moved(&name, run.partition, position);
         }
+    }
+
+    /// Lets the judges take in what they have noted.
+    fn settle(&mut self) {
+        self.models.iter_mut().for_each(|model| model.judged.judge.settle());
+        self.baselines.iter_mut().for_each(|baseline| baseline.judge.settle());
     }
 
     fn moved(&mut self, name: &Arc<str>, partition: u32, position: u64) {
@@ -147,9 +155,7 @@ impl Pipeline {
         let texts = &run.rows.texts[index * self.texts_per_row..(index + 1) * self.texts_per_row];
         for model in models {
             let start = effects.bytes.len();
-            effects.bytes.extend_from_slice(b"{\"model\":");
-            super::emit::text(&mut effects.bytes, &model.judged.name);
-            effects.bytes.push(b',');
+            effects.bytes.extend_from_slice(&model.judged.opening);
             let emitter = &mut scratch.emitter;
             emitter.answer(&mut effects.bytes, model.judged.task, &model.judged.answer, classes);
             for (place, column) in carried.iter().enumerate() {
@@ -197,9 +203,8 @@ impl Pipeline {
                 let (emitter, start) = (&mut self.scratch.emitter, effects.bytes.len());
                 let at = emitter.at();
                 let to = &mut effects.bytes;
-                to.extend_from_slice(b"{\"model\":");
-                super::emit::text(to, &model.judged.name);
-                to.extend_from_slice(b",\"detector\":");
+                to.extend_from_slice(&model.judged.opening);
+                to.extend_from_slice(b"\"detector\":");
                 super::emit::text(to, detector);
                 to.extend_from_slice(b",\"at\":");
                 super::emit::text(to, &at);
