@@ -342,5 +342,5 @@ fn numbers_are_judged_beside_the_mean() {
         .replace("logistic_regression", "linear_regression")
         .replace("metrics = [\"accuracy\", \"log_loss\"]\n", "");
     place.write(&number);
-    place.call(&["run"]).says(0, &["mean error", "no change", "mean  ", "linear *"]);
+    place.call(&["run"]).says(0, &["mean absolute error", "no change", "mean  ", "linear *"]);
 }

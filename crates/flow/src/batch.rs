@@ -62,6 +62,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Appends one header to an encoding.
+    #[inline]
     pub fn encode(to: &mut Vec<u8>, name: &str, value: &[u8]) {
         let name = &name.as_bytes()[..name.len().min(u16::MAX.into())];
         to.extend_from_slice(&(name.len() as u16).to_le_bytes());

@@ -103,8 +103,37 @@ pub trait Metric: State {
         self.remove(outcome);
     }
 
+    /// Takes in those of the outcomes that come.
+    fn add_all(&mut self, passing: &[Passing]) {
+        for one in passing.iter().filter(|one| !one.is_leaving) {
+            self.add_prepared(&one.outcome, one.prepared);
+        }
+    }
+
+    /// Takes in the outcomes that come, and out those that leave, in that order.
+    fn pass_all(&mut self, passing: &[Passing]) {
+        for one in passing {
+            if one.is_leaving {
+                self.remove_prepared(&one.outcome, one.prepared);
+            } else {
+                self.add_prepared(&one.outcome, one.prepared);
+            }
+        }
+    }
+
     /// The value so far; `None` before it has one (no outcomes, or only one class for AUC).
     fn value(&self) -> Option<f64>;
+}
+
+/// An outcome that comes into a sliding window, or leaves it.
+#[derive(Clone, Copy, Debug)]
+pub struct Passing {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What [`Metric::prepare`] said of it; 0 where it says nothing.
+    pub prepared: f64,
+    /// Whether it leaves.
+    pub is_leaving: bool,
 }
 
 /// Something with a name and settings, listed in its family's table.

@@ -14,6 +14,9 @@ pub(super) struct Dictionary {
     listed: bool,
 }
 
+/// So many names are looked through one by one.
+const LOOKED_THROUGH: usize = 4;
+
 impl Dictionary {
     /// A dictionary of listed names, which never grows; or an open one, of at most so many.
     pub(super) fn new(listed: &[String], names_max: u32) -> Dictionary {
@@ -26,9 +29,19 @@ impl Dictionary {
         dictionary
     }
 
-    /// The code of a name, if it has one.
+    /// The code of a name, if it has one. Of a few names they are looked through, which takes less
+    /// time than a tree.
     pub(super) fn code(&self, name: &str) -> Option<u32> {
+        if self.names.len() <= LOOKED_THROUGH {
+            let found = self.names.iter().position(|known| **known == *name);
+            return found.map(|code| code as u32);
+        }
         self.codes.get(name).copied()
+    }
+
+    /// How many names there are.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
     }
 
     /// The name of a code.

@@ -325,8 +325,7 @@ impl Planner<'_> {
                 }
             }
         }
-        let answer = alluvium_learn::Prediction::default();
-        Some(Judged { name: name.into(), task, learner, judge, detector, answer })
+        Some(Judged::new(name, learner, judge, detector))
     }
 
     fn carried(&mut self, parts: &Parts) -> Vec<Carried> {

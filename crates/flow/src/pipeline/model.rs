@@ -57,12 +57,29 @@ pub(super) struct Judged {
     /// Watches its error; raises alarms, and changes no model.
     pub(super) detector: Option<(&'static str, Box<dyn Detector>)>,
     pub(super) answer: Prediction,
+    /// What every answer begins with: `{"model":NAME,`.
+    pub(super) opening: Vec<u8>,
 }
 
 impl Judged {
-    /// Holds its answer against the truth. Says whether the detector saw a change.
+    /// A learner that has answered nothing yet.
+    pub(super) fn new(
+        name: &str,
+        learner: Box<dyn Learner>,
+        judge: Judge,
+        detector: Option<(&'static str, Box<dyn Detector>)>,
+    ) -> Judged {
+        let mut opening = b"{\"model\":".to_vec();
+        super::emit::text(&mut opening, name);
+        opening.push(b',');
+        let (task, answer) = (learner.task(), Prediction::default());
+        Judged { name: name.into(), task, learner, judge, detector, answer, opening }
+    }
+
+    /// Holds its answer against the truth. Says whether the detector saw a change. The judge takes it
+    /// in when it is settled, at the latest at the end of the step.
     pub(super) fn judge(&mut self, label: Label<'_>, before: f64, time: Time) -> bool {
-        let Some(outcome) = self.judge.update(&self.answer, label, before, time) else {
+        let Some(outcome) = self.judge.note(&self.answer, label, before, time) else {
             return false;
         };
         let error = outcome.error(self.task);

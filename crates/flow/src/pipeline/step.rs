@@ -55,12 +55,20 @@ impl Pipeline {
             }
             if self.is_due() {
                 self.moved(&name, run.partition, record.offset + 1);
+                self.settle();
                 self.publish(effects);
             }
         }
+        self.settle();
         if let Some(position) = position.filter(|_| !run.range.is_empty()) {
             self.moved(&name, run.partition, position);
         }
+    }
+
+    /// Lets the judges take in what they have noted.
+    fn settle(&mut self) {
+        self.models.iter_mut().for_each(|model| model.judged.judge.settle());
+        self.baselines.iter_mut().for_each(|baseline| baseline.judge.settle());
     }
 
     fn moved(&mut self, name: &Arc<str>, partition: u32, position: u64) {
@@ -145,9 +153,8 @@ impl Pipeline {
         for (model, (_, versions)) in models.iter_mut().zip(&registry.models) {
             let start = effects.bytes.len();
             let emitter = &mut scratch.emitter;
-            effects.bytes.extend_from_slice(b"{\"model\":");
-            super::emit::text(&mut effects.bytes, &model.judged.name);
-            effects.bytes.extend_from_slice(b",\"version\":");
+            effects.bytes.extend_from_slice(&model.judged.opening);
+            effects.bytes.extend_from_slice(b"\"version\":");
             emitter.integer(&mut effects.bytes, versions.newest);
             effects.bytes.push(b',');
             emitter.answer(&mut effects.bytes, model.judged.task, &model.judged.answer, classes);
@@ -190,9 +197,8 @@ impl Pipeline {
                 let (emitter, start) = (&mut self.scratch.emitter, effects.bytes.len());
                 let at = emitter.at();
                 let to = &mut effects.bytes;
-                to.extend_from_slice(b"{\"model\":");
-                super::emit::text(to, &model.judged.name);
-                to.extend_from_slice(b",\"detector\":");
+                to.extend_from_slice(&model.judged.opening);
+                to.extend_from_slice(b"\"detector\":");
                 super::emit::text(to, detector);
                 to.extend_from_slice(b",\"at\":");
                 super::emit::text(to, &at);

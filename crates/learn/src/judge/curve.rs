@@ -39,9 +39,14 @@ impl Curve {
         self.counted
     }
 
-    /// Counts a record, and notes the figure down if it is time.
-    pub(super) fn count(&mut self, figure: impl FnOnce() -> Option<f64>) {
-        self.counted += 1;
+    /// How many records lie between now and the next figure: 1 or more.
+    pub(super) fn until_point(&self) -> u64 {
+        self.every - self.counted % self.every
+    }
+
+    /// Counts records, no more than lie before the next figure, and notes that down if it is time.
+    pub(super) fn count(&mut self, records: u64, figure: impl FnOnce() -> Option<f64>) {
+        self.counted += records;
         if !self.counted.is_multiple_of(self.every) {
             return;
         }
@@ -99,7 +104,7 @@ mod tests {
     fn its_points_lie_evenly_at_every_length() {
         let mut curve = Curve::default();
         for record in 1..=5_000u64 {
-            curve.count(|| Some(record as f64));
+            curve.count(1, || Some(record as f64));
             let every = curve.every();
             let count = curve.points().len() as u64;
             let expected = (1..=count).map(|point| Some((point * every) as f64));

@@ -1,6 +1,6 @@
 //! One metric, twice: over everything, and over the window.
 
-use crate::{Metric, Outcome, ring::Ring};
+use crate::{Metric, Outcome, Passing, ring::Ring};
 
 /// A metric over everything, the same over the window, and what either needs of each outcome in the
 /// window and is dear to work out.
@@ -18,27 +18,20 @@ impl Twin {
         Twin { whole, recent, prepared: Ring::new(most) }
     }
 
-    /// Takes an outcome in that came into the window.
-    pub(super) fn add(&mut self, outcome: &Outcome) {
-        match self.whole.prepare(outcome) {
-            Some(prepared) => {
+    /// Takes in outcomes that came into the window, and out those that left it, in that order.
+    pub(super) fn pass(&mut self, passing: &mut [Passing]) {
+        for one in passing.iter_mut() {
+            one.prepared = if one.is_leaving {
+                self.prepared.pop().unwrap_or_default()
+            } else if let Some(prepared) = self.whole.prepare(&one.outcome) {
                 self.prepared.push(prepared);
-                self.whole.add_prepared(outcome, prepared);
-                self.recent.add_prepared(outcome, prepared);
-            }
-            None => {
-                self.whole.add(outcome);
-                self.recent.add(outcome);
-            }
+                prepared
+            } else {
+                break; // It prepares nothing, of none of them.
+            };
         }
-    }
-
-    /// Takes out the oldest outcome of the window.
-    pub(super) fn remove(&mut self, outcome: &Outcome) {
-        match self.prepared.pop() {
-            Some(prepared) => self.recent.remove_prepared(outcome, prepared),
-            None => self.recent.remove(outcome),
-        }
+        self.whole.add_all(passing);
+        self.recent.pass_all(passing);
     }
 
     /// Computes the window's figure anew, by a metric that is empty yet.

@@ -92,16 +92,13 @@ impl State for LogLoss {
 impl LogLoss {
     fn loss(&self, outcome: &Outcome) -> f64 {
         let probability = outcome.probability;
-        if probability >= 1.0 {
-            return 0.0;
-        }
         // What is no number fails the comparison, and counts as the least.
-        if probability > self.floor {
+        if (probability > self.floor) & (probability < 1.0) {
             // Not `-ln`, which would make a loss of -0 of a probability of 1.
-            math::ln(1.0 / probability)
-        } else {
-            self.loss_max
+            return math::ln(1.0 / probability);
         }
+        // No branch here: it would be foretold wrongly as often as a sure learner is wrong.
+        [self.loss_max, 0.0][usize::from(probability >= 1.0)]
     }
 }
 

@@ -86,8 +86,9 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 impl Sum {
     #[inline]
     pub(super) fn add(&mut self, value: f64) {
-        let is_unit = value == 0.0 || value.abs() == 1.0;
-        if is_unit && !self.is_mixed && self.high.abs() < EXACT_MAX {
+        // Tested together: a branch on ones and noughts alone would be foretold wrongly half the time.
+        let is_unit = (value == 0.0) | (value.abs() == 1.0);
+        if !self.is_mixed && (is_unit & (self.high.abs() < EXACT_MAX)) {
             self.high += value;
         } else {
             self.add_mixed(value);
