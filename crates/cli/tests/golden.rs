@@ -3,6 +3,8 @@
 //! `UPDATE_EXPECT=1 cargo test -p alluvium --test golden` writes the golden files anew.
 //! `cargo xtask digests` runs this test in a release build and for a newer processor as well.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::Path, process::Command};
 
 use expect_test::expect_file;

@@ -39,11 +39,6 @@ impl Dictionary {
         self.codes.get(name).copied()
     }
 
-    /// How many names there are.
-    pub(super) fn len(&self) -> usize {
-        self.names.len()
-    }
-
     /// The name of a code.
     pub(super) fn name(&self, code: u32) -> Option<&str> {
         self.names.get(code as usize).map(|name| &**name)

@@ -4,8 +4,8 @@ use alluvium_flow::{Chain, Decision, order};
 use alluvium_learn::Time;
 
 use super::{
-    Halt, Keeper, Next, Office, Signals, Trouble, input_ends, lane::Head, learn::inputs_digest,
-    pending,
+    Halt, Keeper, Next, Office, Pending, Signals, Trouble, input_ends, lane::Head,
+    learn::inputs_digest,
 };
 use crate::{
     control::{At, Body, Control, Folded},
