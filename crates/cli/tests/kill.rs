@@ -5,6 +5,8 @@
 //! `ALLUVIUM_KILLS` says how often (default 20; `cargo xtask chaos --kills 1000` sets it and builds
 //! in release), `ALLUVIUM_SEED` fixes the moments. The seed and every delay are printed.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p alluvium --test new` writes the golden files anew.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fmt::Write,
     fs,

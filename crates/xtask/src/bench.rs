@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let built = target().join("release");
     let build =
         ["build", "--release", "-p", "alluvium", "--bin", "alluvium", "--example", "stages"];
-    cost_of(&mut Command::new(cargo()).args(build))?;
+    cost_of(Command::new(cargo()).args(build))?;
     let best_loss = plan.data()?;
     let mut racers = plan.racers(&built);
     for round in 0..plan.rounds {

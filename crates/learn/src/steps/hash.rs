@@ -20,7 +20,7 @@ use crate::{
     StepComponent, Writer, check_count, math,
 };
 
-/// Settings of [`Hash`]. A bare list is `of`.
+/// Settings of [`struct@Hash`]. A bare list is `of`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-short" = "of"))]

@@ -70,7 +70,8 @@ pub(super) fn write(rows: u64, csv: &Path, vw: &Path) -> io::Result<About> {
     let (mut loss, mut cell) = (0.0, Vec::new());
     let (mut csv_line, mut vw_line) = (Vec::new(), Vec::new());
     for _ in 0..rows {
-        (csv_line.clear(), vw_line.clear());
+        csv_line.clear();
+        vw_line.clear();
         let mut logit = 0.3;
         for (name, weight) in names.iter().zip(&weights) {
             let rounded = (random.normal() * 10_000.0).round() as i64;
@@ -94,7 +95,8 @@ pub(super) fn write(rows: u64, csv: &Path, vw: &Path) -> io::Result<About> {
         vw.write_all(&vw_line)?;
         vw.write_all(b"\n")?;
     }
-    (csv.flush()?, vw.flush()?);
+    csv.flush()?;
+    vw.flush()?;
     Ok(About { best_loss: loss / rows.max(1) as f64 })
 }
 
