@@ -13,8 +13,8 @@ use crate::{code, repository::Repository};
 pub(super) fn head(repository: &Repository, family: &Family, name: &str) -> String {
     let folder = format!("crates/learn/src/{}", family.folder);
     let files = [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")];
-    let texts = files.iter().map(|file| repository.text(file));
-    let text = texts.filter(|text| !text.is_empty()).next().unwrap_or_default();
+    let mut texts = files.iter().map(|file| repository.text(file));
+    let text = texts.find(|text| !text.is_empty()).unwrap_or_default();
     plain(&code::head(text).join("\n"))
 }
 
