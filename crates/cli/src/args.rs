@@ -145,6 +145,9 @@ pub struct Score {
     /// The model, or `MODEL@VERSION`; left out: the champion.
     #[arg(long, value_name = "MODEL[@VERSION]")]
     pub model: Option<String>,
+    /// Which input the rows are like, where the pipeline has several; only this topic.
+    #[arg(long, value_name = "NAME")]
+    pub input: Option<String>,
     /// Go on with new records for ever, and with each newly published version.
     #[arg(long)]
     pub follow: bool,

@@ -30,12 +30,37 @@ impl Failure {
     /// What people are told.
     pub fn show(&self, colour: bool) -> String {
         match self {
-            Failure::Failed(error) => format!("error: {error:#}\n"),
-            Failure::Mistakes(mistakes) => mistakes.show(colour),
-            Failure::Usage(text) => format!("error: {text}\n"),
-            Failure::Halted(text) => format!("{text}\n"),
+            Failure::Failed(error) => format!("{}: {}\n", label("error", colour), chain(error)),
+            Failure::Mistakes(mistakes) => format!("{}\n", mistakes.show(colour).trim_end()),
+            Failure::Usage(text) => format!("{}: {text}\n", label("error", colour)),
+            Failure::Halted(text) => match text.strip_prefix("halted") {
+                Some(rest) => format!("{}{rest}\n", label("halted", colour)),
+                None => format!("{text}\n"),
+            },
         }
     }
+}
+
+/// A first word that is seen.
+fn label(word: &str, colour: bool) -> String {
+    console::Style::new().red().bold().force_styling(colour).apply_to(word).to_string()
+}
+
+/// What was attempted and why it failed. A cause that what went before has said already is left
+/// out.
+fn chain(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if said.contains(&cause) {
+            continue;
+        }
+        if !said.is_empty() {
+            said.push_str(": ");
+        }
+        said.push_str(&cause);
+    }
+    said
 }
 
 impl fmt::Display for Failure {
@@ -47,5 +72,20 @@ impl fmt::Display for Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Failure {
         Failure::Failed(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let error: anyhow::Result<()> =
+            Err(anyhow!("no room")).context("writing data.mdb: no room").context("opening the log");
+        let failure = Failure::Failed(error.unwrap_err());
+        assert_eq!(failure.to_string(), "error: opening the log: writing data.mdb: no room\n");
     }
 }

@@ -2,14 +2,27 @@
 
 #[expect(missing_docs, reason = "the doc comments of arguments are the help text")]
 pub mod args;
+pub mod cells;
+pub mod check;
 pub mod clock;
+pub mod decide;
 pub mod failure;
+pub mod header;
 pub mod last_run;
 pub mod load;
+pub mod look;
+pub mod models;
+pub mod new;
 pub mod open;
+pub mod record;
 pub mod run;
+pub mod score;
 pub mod screen;
 pub mod settings;
+pub mod show;
 pub mod signals;
 pub mod source;
+pub mod status;
+pub mod tell;
 pub mod verbs;
+pub mod verify;

@@ -9,7 +9,7 @@ use std::{
 use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Mistake, Pipeline, Settings,
-    spec::{LogChoice, Spec},
+    spec::{Input, LogChoice, Spec},
 };
 use anyhow::Context;
 
@@ -38,16 +38,26 @@ impl Opened {
     /// All mistakes at once; or that the file cannot be read.
     pub fn read(file: &Path, named: &Named) -> Result<Opened, Failure> {
         let text = fs::read_to_string(file).map_err(|error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    ": write one with `alluvium new SAMPLE`, or name another"
-                }
-                _ => "",
-            };
-            anyhow::Error::new(error).context(format!("reading {}{hint}", file.display()))
+            let file = file.display();
+            match error.kind() {
+                std::io::ErrorKind::NotFound => Failure::Usage(format!(
+                    "there is no pipeline file {file}\n\n  \
+                     alluvium new SAMPLE        reads a file of data and writes a pipeline file\n  \
+                     alluvium run PIPELINE      takes one that lies elsewhere",
+                )),
+                _ => anyhow::Error::new(error).context(format!("reading {file}")).into(),
+            }
         })?;
+        Opened::of_text(file, &text, named)
+    }
+
+    /// Reads the text of a pipeline file, which need not be there yet.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn of_text(file: &Path, text: &str, named: &Named) -> Result<Opened, Failure> {
         let shown = file.display().to_string();
-        let parsed = settings::read::<Spec>(&shown, &text);
+        let parsed = settings::read::<Spec>(&shown, text);
         let Parsed { value: mut spec, places } =
             parsed.map_err(|mistakes| Failure::Mistakes(Box::new(mistakes)))?;
         if let Some(name) = &named.name {
@@ -101,6 +111,29 @@ impl Opened {
     /// The name of one of the pipeline's own topics.
     pub fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.prefix())
+    }
+
+    /// Each input's name and topic.
+    pub fn topics(&self) -> Vec<(String, String)> {
+        let inputs = self.spec.input.iter();
+        inputs.map(|(name, input)| (name.clone(), input.topic(name).to_string())).collect()
+    }
+
+    /// The input a call means: the one it names, or the only one.
+    ///
+    /// # Errors
+    /// When there is no such input, or several and none is named.
+    pub fn pick_input(&self, name: Option<&str>) -> Result<(&str, &Input), Failure> {
+        let inputs = &self.spec.input;
+        let found = match name {
+            Some(name) => inputs.get_key_value(name),
+            None if inputs.len() == 1 => inputs.iter().next(),
+            None => None,
+        };
+        found.map(|(name, input)| (name.as_str(), input)).ok_or_else(|| {
+            let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
+            Failure::Usage(format!("say which input: --input NAME, one of {}", known.join(", ")))
+        })
     }
 
     /// Where a path of the file leads: relative ones are beside it.

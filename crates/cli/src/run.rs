@@ -65,7 +65,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         follow: call.follow,
         news: Vec::new(),
     };
-    let result = run.to_the_end(&mut screen);
+    let result = run.until_the_end(&mut screen);
     match result {
         Ok(()) => {
             screen.finish(&mut run.keeper);
@@ -105,7 +105,7 @@ struct Running {
 }
 
 impl Running {
-    fn to_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
+    fn until_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
         loop {
             let now = clock::now();
             if self.stop.is_asked() {
@@ -184,6 +184,10 @@ fn halted(halt: &Halt, opened: &Opened) -> Failure {
 /// The settings that differ, a line each.
 pub fn changes(from: &Arc<Settings>, to: &Arc<Settings>) -> String {
     let mut lines = Vec::new();
+    if from.kernel != to.kernel {
+        let (was, is) = (from.kernel, to.kernel);
+        lines.push(format!("  the arithmetic of this release\n    was  {was}\n    is   {is}\n"));
+    }
     differ("", Some(&from.learned), Some(&to.learned), &mut lines);
     lines.concat()
 }
@@ -206,8 +210,11 @@ fn differ(
         }
         return;
     }
+    // A model or a step that is not there has no default; a setting has.
+    let is_whole = path.split('.').count() <= 2;
+    let absent = if is_whole { "not there" } else { "its default" };
     let shown = |value: Option<&serde_json::Value>| {
-        value.map_or_else(|| "its default".to_string(), ToString::to_string)
+        value.map_or_else(|| absent.to_string(), ToString::to_string)
     };
     lines.push(format!("  {path}\n    was  {}\n    is   {}\n", shown(from), shown(to)));
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use alluvium_learn::Time;
-
 use crate::Headers;
 
 /// A topic of the pipeline's own that records go to.
@@ -121,8 +119,6 @@ pub struct Effects {
     pub models: Vec<ModelRecord>,
     /// News.
     pub news: Vec<News>,
-    /// The greatest record time so far.
-    pub time: Time,
 }
 
 impl Effects {

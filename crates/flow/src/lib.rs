@@ -17,8 +17,9 @@ pub use batch::{Batch, HeaderIter, Headers, Meta, Record};
 pub use chain::Chain;
 pub use effects::{Effects, ModelRecord, News, OutKey, OutTopic, Output};
 pub use pipeline::{
-    ChampionEntry, Counters, InputPlan, Mistake, Pipeline, PlanError, Predictor, PredictorError,
-    Registry, Scored, Sections, VersionEntry, Versions, alias_key, state_digest, version_key,
+    ChampionEntry, Counters, InputPlan, Inspected, Mistake, Pipeline, PlanError, Predictor,
+    PredictorError, Registry, Scored, Sections, VersionEntry, Versions, alias_key, state_digest,
+    version_key,
 };
 pub use run::{Input, Run};
 pub use settings::{Decision, KERNEL, Settings};

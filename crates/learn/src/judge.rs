@@ -1,10 +1,12 @@
 //! Judges a model as it goes: each metric over everything, and over a sliding window.
 
 mod curve;
+mod twin;
 mod window;
 
 pub use curve::Curve;
 
+use twin::Twin;
 use window::Window;
 
 use crate::{
@@ -13,7 +15,8 @@ use crate::{
     metrics::{About, MetricConfig},
 };
 
-/// The most outcomes a window keeps, 48 bytes each and 8 more where it is measured in time: a
+/// The most outcomes a window keeps, 48 bytes each, 8 more where it is measured in time, and 8 more
+/// for each metric that takes a logarithm: a
 /// window of time in which there are more is a window of the newest so many.
 pub const OUTCOMES_MAX: u64 = 1_000_000;
 
@@ -34,8 +37,7 @@ pub struct Judge {
     /// What the metrics were built for: the label alone, as they see nothing else.
     shape: Shape,
     metrics: Vec<MetricConfig>,
-    whole: Vec<Box<dyn Metric>>,
-    recent: Vec<Box<dyn Metric>>,
+    twins: Vec<Twin>,
     window: Window,
     /// How many outcomes have left the window since `recent` was computed from it.
     left_since: u64,
@@ -54,11 +56,8 @@ fn judged_label(task: Task, label: LabelShape) -> Result<LabelShape, ConfigError
     }
 }
 
-fn build(metrics: &[MetricConfig], shape: &Shape) -> Result<Vec<Box<dyn Metric>>, ConfigError> {
-    let built = |metric: &MetricConfig| {
-        metric.build(shape).map_err(|error| error.below(metric.name()).below("metrics"))
-    };
-    metrics.iter().map(built).collect()
+fn build(metric: &MetricConfig, shape: &Shape) -> Result<Box<dyn Metric>, ConfigError> {
+    metric.build(shape).map_err(|error| error.below(metric.name()).below("metrics"))
 }
 
 impl Judge {
@@ -81,10 +80,12 @@ impl Judge {
             ids: Vec::new(),
             label: judged_label(task, shape.label)?,
         };
+        let window = Window::new(over)?;
+        let twin =
+            |metric| Ok(Twin::new(build(metric, &shape)?, build(metric, &shape)?, window.most()));
         Ok(Judge {
-            whole: build(&metrics, &shape)?,
-            recent: build(&metrics, &shape)?,
-            window: Window::new(over)?,
+            twins: metrics.iter().map(twin).collect::<Result<_, ConfigError>>()?,
+            window,
             task,
             shape,
             metrics,
@@ -115,12 +116,12 @@ impl Judge {
         self.window.advance(time);
         self.leave(true);
         self.window.push(*outcome);
-        for metric in self.whole.iter_mut().chain(&mut self.recent) {
-            metric.add(outcome);
+        for twin in &mut self.twins {
+            twin.add(outcome);
         }
         self.compute_anew_in_turn();
-        let recent = &self.recent;
-        self.curve.count(|| recent.first().and_then(|metric| metric.value()));
+        let first = self.twins.first();
+        self.curve.count(|| first.and_then(|twin| twin.recent.value()));
     }
 
     /// Lets time pass without an outcome: what is too old leaves the window.
@@ -132,8 +133,8 @@ impl Judge {
 
     fn leave(&mut self, needs_room: bool) {
         while let Some(outcome) = self.window.leaving(needs_room) {
-            for metric in &mut self.recent {
-                metric.remove(&outcome);
+            for twin in &mut self.twins {
+                twin.remove(&outcome);
             }
             self.left_since += 1;
         }
@@ -144,12 +145,10 @@ impl Judge {
             return;
         }
         self.left_since = 0;
-        self.recent = build(&self.metrics, &self.shape)
-            .expect("the same settings were built with the same shape before");
-        for outcome in self.window.iter() {
-            for metric in &mut self.recent {
-                metric.add(outcome);
-            }
+        for (twin, metric) in self.twins.iter_mut().zip(&self.metrics) {
+            let empty = build(metric, &self.shape)
+                .expect("the same settings were built with the same shape before");
+            twin.renew(empty, self.window.iter());
         }
     }
 
@@ -175,12 +174,12 @@ impl Judge {
 
     /// A metric over everything so far. Some metrics take time to read; see each.
     pub fn whole(&self, metric: usize) -> Option<f64> {
-        self.whole[metric].value()
+        self.twins[metric].whole.value()
     }
 
     /// A metric over the window.
     pub fn window(&self, metric: usize) -> Option<f64> {
-        self.recent[metric].value()
+        self.twins[metric].recent.value()
     }
 
     /// How many outcomes were judged.
@@ -210,9 +209,8 @@ impl State for Judge {
         self.window.save(to);
         self.curve.save(to);
         to.u64(self.left_since);
-        for metric in self.whole.iter().chain(&self.recent) {
-            metric.save(to);
-        }
+        self.twins.iter().for_each(|twin| twin.whole.save(to));
+        self.twins.iter().for_each(|twin| twin.recent.save(to));
     }
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
@@ -223,19 +221,17 @@ impl State for Judge {
         if self.left_since >= ANEW_LEAST.max(self.window.len() as u64) {
             return Err(StateError::Unfit { what: "a window that should have been computed anew" });
         }
-        for metric in self.whole.iter_mut().chain(&mut self.recent) {
-            metric.restore(from)?;
-        }
+        self.twins.iter_mut().try_for_each(|twin| twin.whole.restore(from))?;
+        self.twins.iter_mut().try_for_each(|twin| twin.recent.restore(from))?;
+        self.twins.iter_mut().for_each(|twin| twin.prepare(self.window.iter()));
         Ok(())
     }
 
     fn footprint_bytes(&self) -> usize {
-        let metrics = self.whole.iter().chain(&self.recent);
-        let boxes = self.whole.capacity() + self.recent.capacity();
         size_of::<Judge>()
             + self.metrics.capacity() * size_of::<MetricConfig>()
-            + boxes * size_of::<Box<dyn Metric>>()
-            + metrics.map(|metric| metric.footprint_bytes()).sum::<usize>()
+            + self.twins.capacity() * size_of::<Twin>()
+            + self.twins.iter().map(Twin::heap_bytes).sum::<usize>()
             + self.window.heap_bytes()
             + self.curve.heap_bytes()
     }

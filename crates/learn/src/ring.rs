@@ -23,6 +23,11 @@ impl<T: Copy> Ring<T> {
         Ring { most, first: 0, len: 0, slots: Vec::new() }
     }
 
+    /// The most values it holds.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -86,6 +86,23 @@ pub trait Metric: State {
     /// Takes the oldest outcome out again.
     fn remove(&mut self, outcome: &Outcome);
 
+    /// What adding and removing an outcome need of it and is dear to work out, a logarithm say:
+    /// worked out once, however often the outcome comes and goes. `None`, for every outcome, where
+    /// there is no such thing.
+    fn prepare(&self, _: &Outcome) -> Option<f64> {
+        None
+    }
+
+    /// [`Metric::add`], with what was prepared.
+    fn add_prepared(&mut self, outcome: &Outcome, _prepared: f64) {
+        self.add(outcome);
+    }
+
+    /// [`Metric::remove`], with what was prepared.
+    fn remove_prepared(&mut self, outcome: &Outcome, _prepared: f64) {
+        self.remove(outcome);
+    }
+
     /// The value so far; `None` before it has one (no outcomes, or only one class for AUC).
     fn value(&self) -> Option<f64>;
 }

@@ -7,3 +7,6 @@ pub mod control;
 pub mod keeper;
 pub mod log;
 pub mod manifest;
+pub mod read;
+pub mod state;
+pub mod versions;

@@ -84,3 +84,65 @@ fn a_request_may_come_before_there_are_settings() {
     finish(&mut keeper).unwrap();
     assert_eq!(keeper.progress().step, 3, "two records and a decision");
 }
+
+/// The same pipeline, with a feature more or less in what is learned.
+fn learning_otherwise(settings: &Arc<Settings>) -> Arc<Settings> {
+    let mut other = Settings::clone(settings);
+    other.learned["fields"]["a"]["number"] = json!({ "min": -5.0 });
+    Arc::new(other)
+}
+
+#[test]
+fn a_change_of_how_it_runs_undoes_no_decision() {
+    let mut log = log_with(2);
+    let (before, after) = (settings("10 records"), settings("5 records"));
+    finish(&mut Keeper::new(log.client(), options(&before))).unwrap();
+    // Two edits at once: what runs says how it runs, and adopts what somebody decided.
+    let decided = learning_otherwise(&after);
+    request(&mut log, Decision::Adopt { settings: decided.clone() });
+    let mut old = Keeper::new(log.client(), options(&after));
+    assert!(matches!(finish(&mut old), Err(Halt::Changed { .. })), "its file is the old one");
+    finish(&mut Keeper::new(log.client(), options(&decided))).unwrap();
+}
+
+#[test]
+fn nothing_is_planned_while_a_change_is_being_learned() {
+    let before = settings("10 records");
+    let after = learning_otherwise(&before);
+    for delay in 0..8 {
+        let mut log = log_with(3);
+        let follow = Options { follow: true, ..options(&before) };
+        let mut keeper = Keeper::new(log.client(), follow);
+        for now in 0..50 {
+            keeper.turn(now, GO).unwrap();
+        }
+        // The cut that adopts the first change is read again with new decoders, and has to be
+        // learned to its end before a record for the second is written.
+        append(&mut log, "x", b"3,3");
+        request(&mut log, Decision::Adopt { settings: after.clone() });
+        for now in 50..80 {
+            if now == 50 + delay {
+                request(&mut log, Decision::Adopt { settings: before.clone() });
+            }
+            if let Err(halt) = keeper.turn(now, GO) {
+                assert!(matches!(halt, Halt::Changed { .. }), "delay {delay}: {halt}");
+            }
+        }
+        drop(keeper);
+        let end = finish(&mut Keeper::new(log.client(), options(&before)));
+        assert_eq!(end, Ok(()), "delay {delay}");
+    }
+}
+
+#[test]
+fn what_expired_before_there_was_a_manifest_halts() {
+    let mut log = log_with(3);
+    let mut keeper = Keeper::new(log.client(), options(&settings("10 records")));
+    while keeper.progress().step == 0 {
+        keeper.turn(0, GO).unwrap();
+    }
+    drop(keeper);
+    log.expire("x", 0, 2);
+    let end = finish(&mut Keeper::new(log.client(), options(&settings("10 records"))));
+    assert!(matches!(end, Err(Halt::Expired(_))), "{end:?}");
+}

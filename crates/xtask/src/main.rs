@@ -1,5 +1,6 @@
-//! What keeps the repository in order: `cargo xtask ci`, `tidy`, `bless`, `sim`, `chaos`.
+//! What keeps the repository in order: `cargo xtask ci`, `tidy`, `bless`, `sim`, `chaos`, `bench`.
 
+mod bench;
 mod bless;
 mod ci;
 mod code;
@@ -37,6 +38,12 @@ enum Task {
     Sim(Sim),
     /// Kills the binary at random moments, and compares with a run that nobody disturbed.
     Chaos(Chaos),
+    /// Measures each stage, and the whole against Vowpal Wabbit and a bound.
+    Bench {
+        /// See `cargo xtask bench --help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
 }
 
 /// Settings of `sim`.
@@ -79,6 +86,7 @@ fn main() -> ExitCode {
         Task::Digests => ci::digests(),
         Task::Sim(call) => sim(&call),
         Task::Chaos(call) => chaos(&call),
+        Task::Bench { rest } => bench::run(&rest),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -158,6 +158,7 @@ impl Table {
         let titles = [
             format!("since the beginning ({} to {})", shown[0], shown[1]),
             "since the beginning".into(),
+            "from the start".into(),
             String::new(),
         ];
         let fits = |title: &String| width(title) <= room;
@@ -258,12 +259,13 @@ mod tests {
     #[test]
     fn a_model_stands_beside_a_baseline() {
         let lines = table().lines(Paint::plain());
-        let expected = "\
-model       accuracy   last 1,000   REST
-linear *       0.880        0.890   ▁█
-no change      0.853        0.863   ▁▆";
+        let expected = concat!(
+            "model       accuracy   last 1,000   \n",
+            "linear *       0.880        0.890   ▁█\n",
+            "no change      0.853        0.863   ▁▆",
+        );
         let rest = "since the beginning (0.780 to 0.880)";
-        let expected = expected.replacen("REST", rest, 1);
+        let expected = expected.replacen("1,000   ", &format!("1,000   {rest}"), 1);
         assert_eq!(lines.join("\n"), expected);
     }
 

@@ -2,6 +2,9 @@
 
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// Of fewer figures nobody can say which lie far outside.
+const FEW: usize = 8;
+
 /// What the lowest and the highest level stand for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scale {
@@ -16,6 +19,9 @@ impl Scale {
         let mut sorted: Vec<f64> = figures.filter(|figure| figure.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let (first, last) = (*sorted.first()?, *sorted.last()?);
+        if sorted.len() < FEW {
+            return Some(Scale { low: first, high: last });
+        }
         let quarter = |quarters: usize| sorted[(sorted.len() - 1) * quarters / 4];
         let beyond = 3.0 * (quarter(3) - quarter(1));
         Some(Scale { low: first.max(quarter(1) - beyond), high: last.min(quarter(3) + beyond) })

@@ -27,12 +27,15 @@ pub fn summary(pipeline: &Pipeline, new: u64, seconds: f64) -> Value {
     for (name, judge, is_model) in pipeline.judges() {
         let metrics: Map<String, Value> =
             (0..judge.len()).map(|i| (judge.name(i).to_string(), json!(judge.whole(i)))).collect();
+        let window: Map<String, Value> =
+            (0..judge.len()).map(|i| (judge.name(i).to_string(), json!(judge.window(i)))).collect();
         if is_model {
             let newest = pipeline.registry().of(name).and_then(|versions| versions.live.last());
             let entry = json!({
                 "version": newest.map_or(0, |entry| entry.version),
                 "state_digest": newest.map(|entry| &entry.state_digest),
                 "metrics": metrics,
+                "window": window,
             });
             models.insert(name.to_string(), entry);
         } else {

@@ -28,7 +28,7 @@ impl Frame {
     pub(super) fn look(&mut self, pipeline: Option<&Pipeline>, lag: u64, now: Instant) {
         let Some(pipeline) = pipeline else { return };
         (self.read, self.lag) = (pipeline.counters().read, lag);
-        if self.due.is_some_and(|due| now < due) {
+        if self.read == 0 || self.due.is_some_and(|due| now < due) {
             return;
         }
         self.board = Board::of(pipeline);
@@ -48,7 +48,10 @@ impl Frame {
         for (topic, loaded) in &story.loads {
             lines.push(paint.labelled("loaded", &super::loaded(topic, loaded)));
         }
-        lines.push(paint.labelled("learning", &learning(self.read, self.lag, pace, 24)));
+        if self.waiting.is_none() || self.read > 0 {
+            let line = learning(self.read, self.lag, pace, paint.bar());
+            lines.push(paint.labelled("learning", &line));
+        }
         if self.read > 0 {
             lines.push(String::new());
             lines.extend(self.board.lines(paint));

@@ -1,5 +1,5 @@
-//! What `run` and `load` print: JSON lines for scripts, plain lines for a log, and a live view for a
-//! terminal.
+//! What `run` and `load` print: JSON lines for scripts, plain lines for a log, and a live view for
+//! a terminal.
 
 mod board;
 mod curve;
@@ -13,7 +13,7 @@ mod summary;
 pub(crate) mod words;
 
 use std::{
-    io::{IsTerminal, Write},
+    io::Write,
     time::{Duration, Instant},
 };
 
@@ -41,8 +41,10 @@ use crate::{
 
 /// How often plain lines say how far it is.
 const PLAIN: Duration = Duration::from_secs(5);
-/// How long nothing must move before it is said why.
+/// How long nothing must come before it is said that there is nothing.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long trouble with the log is told of: it is tried again all the time, and may fail again.
+const TROUBLE: Duration = Duration::from_secs(2);
 /// How many alarms are written out as plain lines, until the next line about progress.
 const ALARMS_MAX: u64 = 3;
 
@@ -63,6 +65,8 @@ pub struct Screen {
     due: Instant,
     /// Since when nothing has moved.
     still_since: Option<Instant>,
+    /// Why a turn last failed, and when.
+    trouble: Option<(String, Instant)>,
     /// What was last said to be waited for.
     waiting: Option<String>,
     was_stopped: bool,
@@ -75,8 +79,8 @@ impl Screen {
         let now = Instant::now();
         let form = if json {
             Form::Json
-        } else if std::io::stderr().is_terminal() {
-            Form::Live(Live::new(), Frame::default())
+        } else if let Some(live) = Live::new() {
+            Form::Live(live, Frame::default())
         } else {
             Form::Plain { due: now + PLAIN, alarms: 0, told: 0, was_level: false }
         };
@@ -88,6 +92,7 @@ impl Screen {
             follows,
             due: now,
             still_since: None,
+            trouble: None,
             waiting: None,
             was_stopped: false,
             previous: last_run::read(&opened.directory, &opened.spec.name),
@@ -110,7 +115,7 @@ impl Screen {
             }
             Form::Plain { .. } => {}
             Form::Live(live, _) => {
-                let line = frame::loading(source, read, share, &self.pace, 24);
+                let line = frame::loading(source, read, share, &self.pace, live.paint.bar());
                 let line = live.paint.labelled("loading", &line);
                 live.draw(&[self.home.head(live.paint), line]);
             }
@@ -173,13 +178,20 @@ impl Screen {
     pub fn tick(&mut self, keeper: &Keeper<Embedded>, next: Next) {
         let now = Instant::now();
         self.story.learns(now);
-        if let Some(pipeline) = keeper.pipeline() {
-            self.story.count(pipeline.counters(), now);
+        if let Some(pipeline) = keeper.pipeline()
+            && self.story.count(pipeline.counters(), now)
+        {
+            self.pace = Pace::new(0, now);
         }
         if matches!(next, Next::Again | Next::Done) {
             self.still_since = None;
         } else if self.still_since.is_none() {
             self.still_since = Some(now);
+        }
+        if next == Next::Wait
+            && let Some(why) = keeper.progress().waiting
+        {
+            self.trouble = Some((why, now));
         }
         if now < self.due {
             return;
@@ -216,22 +228,19 @@ impl Screen {
         }
     }
 
-    /// What it waits for, if nothing has moved for a while.
+    /// What it waits for, if anything.
     fn reason(&self, keeper: &Keeper<Embedded>, next: Next, now: Instant) -> Option<String> {
         if next == Next::Standby {
             return Some("another process runs this pipeline; standing by".into());
         }
-        let still = self.still_since.map_or(Duration::ZERO, |since| now - since);
-        let progress = keeper.progress();
-        if still < PATIENCE {
-            // A reason holds until something is learned: a log that fails again and again is one
-            // reason, not many.
-            let still_waits = self.waiting.is_some() && !progress.is_level;
-            return self.waiting.clone().filter(|_| still_waits || still > Duration::ZERO);
+        if let Some((why, at)) = &self.trouble
+            && now.saturating_duration_since(*at) < TROUBLE
+        {
+            return Some(why.clone());
         }
+        let still = self.still_since.is_some_and(|since| now - since >= PATIENCE);
         let is_empty = keeper.pipeline().is_some_and(|pipeline| pipeline.counters().read == 0);
-        let empty = || (is_empty && progress.is_level).then(|| self.home.empty());
-        progress.waiting.clone().or_else(empty)
+        (still && is_empty && keeper.progress().is_level).then(|| self.home.empty())
     }
 
     /// Says what is waited for, if that is news.
@@ -299,8 +308,8 @@ impl Screen {
         }
     }
 
-    fn clear(&self) {
-        if let Form::Live(live, _) = &self.form {
+    fn clear(&mut self) {
+        if let Form::Live(live, _) = &mut self.form {
             live.clear();
         }
     }
@@ -318,8 +327,7 @@ pub struct LoadBar {
 impl LoadBar {
     /// A bar for a source.
     pub fn new(source: &str, position: Position) -> LoadBar {
-        let live = std::io::stderr().is_terminal().then(Live::new);
-        let now = Instant::now();
+        let (live, now) = (Live::new(), Instant::now());
         LoadBar { source: source.into(), position, live, pace: Pace::new(0, now), due: now }
     }
 
@@ -334,7 +342,7 @@ impl LoadBar {
         let line = |width| frame::loading(&self.source, read, share, &self.pace, width);
         match &mut self.live {
             Some(live) => {
-                let line = live.paint.labelled("loading", &line(24));
+                let line = live.paint.labelled("loading", &line(live.paint.bar()));
                 live.draw(&[line]);
                 self.due = now + REDRAW;
             }

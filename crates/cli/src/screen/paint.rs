@@ -2,6 +2,9 @@
 
 use console::{Style, Term};
 
+/// How wide the label of a line is.
+const LABEL: usize = 11;
+
 /// Sets text off, where colour is wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
@@ -64,7 +67,17 @@ impl Paint {
 
     /// A line that begins with a word that says what it is about.
     pub(crate) fn labelled(self, label: &str, text: &str) -> String {
-        format!("{}{text}", self.bold(&format!("{label:<11}")))
+        format!("{}{text}", self.bold(&format!("{label:<LABEL$}")))
+    }
+
+    /// Whether a text fits beside its label.
+    pub(crate) fn has_room(self, text: &str) -> bool {
+        self.width.is_none_or(|room| LABEL + width(text) <= room)
+    }
+
+    /// How long a bar can be that stands in a line with figures.
+    pub(crate) fn bar(self) -> usize {
+        self.width.map_or(24, |width| width.saturating_sub(72).clamp(8, 24))
     }
 
     /// No wider than it may be.

@@ -67,17 +67,19 @@ impl Story {
         }
     }
 
-    /// Takes the counters in. Called after every turn.
-    pub(super) fn count(&mut self, counters: &Counters, now: Instant) {
+    /// Takes the counters in; says whether they are the first. Called after every turn.
+    pub(super) fn count(&mut self, counters: &Counters, now: Instant) -> bool {
         let counted =
             Counted { read: counters.read, learned: counters.learned, refused: counters.refused };
-        if self.start.is_none() {
+        let is_first = self.start.is_none();
+        if is_first {
             self.start = Some(counted);
         }
         if counted.read != self.now.read {
             self.moved = now;
         }
         self.now = counted;
+        is_first
     }
 
     /// Learning begins now.

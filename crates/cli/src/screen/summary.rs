@@ -43,7 +43,7 @@ impl Summary<'_> {
             lines.push(paint.labelled("stopped", &self.stopped(paint)));
         }
         if self.pipeline.counters().read == 0 {
-            lines.push(paint.labelled("waiting", &self.home.empty()));
+            lines.push(paint.labelled("next", &self.home.empty()));
             return lines;
         }
         let board = Board::of(self.pipeline);
@@ -59,7 +59,7 @@ impl Summary<'_> {
         self.add(&mut lines, paint, "versions", self.versions());
         self.add(&mut lines, paint, "refused", self.refused(paint));
         self.add(&mut lines, paint, "names", self.names());
-        self.add(&mut lines, paint, "log", self.log());
+        self.add(&mut lines, paint, "log", self.log(paint));
         self.add(&mut lines, paint, "next", self.next(paint));
         lines
     }
@@ -118,7 +118,7 @@ impl Summary<'_> {
                 }
                 false => format!("at {newest}"),
             };
-            lines.push(format!("{model} {times} ({} on its error)", alarms.detector));
+            lines.push(format!("{model} {times} ({})", alarms.detector));
         }
         match (lines.is_empty(), before) {
             (true, 0) => lines.push(format!("none seen ({detector} on each model's error)")),
@@ -177,13 +177,16 @@ impl Summary<'_> {
             return Vec::new();
         }
         let new = self.story.new_ones().refused;
-        let share = 100.0 * counters.refused as f64 / counters.read.max(1) as f64;
+        let share = match 100.0 * counters.refused as f64 / counters.read.max(1) as f64 {
+            share if share < 0.01 => "less than 0.01 %".into(),
+            share => format!("{share:.2} %"),
+        };
         let mut reasons: Vec<(&String, &u64)> = counters.refused_by.iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let reason = |(code, count): &(&String, &u64)| format!("{} {code}", words::count(**count));
         let reasons: Vec<String> = reasons.iter().take(3).map(reason).collect();
         let refused = words::counted(counters.refused, "record");
-        let mut says = format!("{refused} of all ({share:.2} %): {}", words::listed(&reasons));
+        let mut says = format!("{refused} of all ({share}): {}", words::listed(&reasons));
         if new != counters.refused {
             says.push_str(&format!("; {} in this run", words::count(new)));
         }
@@ -201,15 +204,23 @@ impl Summary<'_> {
         }
     }
 
-    fn log(&self) -> Vec<String> {
+    fn log(&self, paint: Paint) -> Vec<String> {
         let size = self.log_bytes.map(|size| format!(", {}", words::bytes(size)));
         let size = size.unwrap_or_default();
         let topics = words::listed(&self.home.topics);
         let name = &self.home.name;
-        vec![format!(
-            "{}{size}: {topics}, {name}.{{predictions,alarms,dead-letters,models,control,state}}",
-            self.home.directory.display()
-        )]
+        let own = "{predictions,alarms,dead-letters,models,control,state}";
+        let mut lines = vec![format!("{}{size}", self.home.directory.display())];
+        let topics = format!("topics {topics}, {name}.{own}");
+        lines.extend(paint.has_room(&topics).then_some(topics));
+        lines
+    }
+
+    /// Where the newest alarm of this run was: one of the champion's, if there is any.
+    fn newest_alarm(&self) -> Option<&String> {
+        let champion = self.pipeline.registry().champion();
+        let own = champion.and_then(|champion| self.story.alarms.get(&champion.model));
+        own.or_else(|| self.story.alarms.values().next())?.newest.back()
     }
 
     fn next(&self, paint: Paint) -> Vec<String> {
@@ -219,15 +230,18 @@ impl Summary<'_> {
             let verify = home.command("verify", &format!("{model}@{version}"));
             rows.push((verify, "prove it from the log"));
         }
-        let newest = self.story.alarms.values().filter_map(|alarms| alarms.newest.back());
-        if let Some(at) = newest.last() {
+        if let Some(at) = self.newest_alarm() {
             rows.push((home.command("show", at), "one record, all the way"));
         } else if self.story.new_ones().read == 0 {
             rows.push((home.command("run", "--follow"), "wait for more, and learn it"));
         }
         let column = rows.iter().map(|(command, _)| width(command)).max().unwrap_or_default();
         let row = |(command, why): &(String, &str)| {
-            format!("{}   {why}", paint.command(&padded(command, column)))
+            let whole = format!("{}   {why}", padded(command, column));
+            match paint.has_room(&whole) {
+                true => format!("{}   {why}", paint.command(&padded(command, column))),
+                false => paint.command(command),
+            }
         };
         let mut lines: Vec<String> = rows.iter().map(row).collect();
         let file = home.file();

@@ -59,6 +59,11 @@ impl Dictionary {
         !self.listed && (self.names.len() as u32) < self.names_max
     }
 
+    /// Whether there are two names, and never will be more.
+    pub(super) fn is_two(&self) -> bool {
+        self.names_max == 2
+    }
+
     /// Every name, by code.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| &**name)

@@ -81,7 +81,7 @@ impl Emitter {
                     Some(name) => text(to, name),
                     None => to.extend_from_slice(b"null"),
                 }
-                if classes.names().count() == 2 && answer.scores.len() <= 2 {
+                if classes.is_two() {
                     to.extend_from_slice(b",\"score\":");
                     self.number(to, answer.probability(1));
                 } else {

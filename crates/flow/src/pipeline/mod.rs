@@ -3,6 +3,7 @@
 mod admit;
 mod dictionary;
 mod emit;
+mod inspect;
 mod mistake;
 mod model;
 mod paths;
@@ -18,9 +19,7 @@ use std::{
     sync::Arc,
 };
 
-use alluvium_learn::{
-    LabelShape, Layout, Pair, Place, SlotKind, Time, judge::Judge, metrics::MetricConfig,
-};
+use alluvium_learn::{LabelShape, Layout, Pair, Place, Time, judge::Judge, metrics::MetricConfig};
 
 use self::{
     dictionary::Dictionary,
@@ -29,6 +28,7 @@ use self::{
     plan::{Category, Parts, Planner, Step},
 };
 pub use self::{
+    inspect::Inspected,
     mistake::{Mistake, PlanError},
     plan::InputPlan,
     predictor::{Predictor, PredictorError, Scored},
@@ -84,7 +84,7 @@ pub struct Counters {
     /// Classes' names that came when there was no room for one more are refusals; categories' names
     /// without room share a code, and are counted here.
     pub names_without_room: u64,
-    /// The greatest record time so far.
+    /// The greatest event time so far.
     pub time: Option<Time>,
     /// When the next versions are due, if they are due by time.
     pub due: Option<Time>,
@@ -147,6 +147,7 @@ impl Pipeline {
         }
         let carried = planner.carried(&parts);
         planner.champion();
+        planner.refusals();
         let mistakes = std::mem::take(&mut planner.mistakes);
         if !mistakes.is_empty() {
             return Err(PlanError { mistakes });
@@ -338,9 +339,11 @@ impl Planner<'_> {
             }
             let before = carried.len();
             for column in parts.layout.find(name) {
-                let what = match column.place {
-                    Place::Text(index) => CarriedPlace::Text(parts.texts[index]),
-                    place => CarriedPlace::Column(place),
+                let category = parts.categories.iter().find(|c| c.name == column.name);
+                let what = match (category, column.place) {
+                    (Some(category), _) => CarriedPlace::Text(category.text),
+                    (None, Place::Text(index)) => CarriedPlace::Text(parts.texts[index]),
+                    (None, place) => CarriedPlace::Column(place),
                 };
                 carried.push(Carried { name: column.name.clone(), what });
             }
@@ -352,6 +355,14 @@ impl Planner<'_> {
             }
         }
         carried
+    }
+
+    fn refusals(&mut self) {
+        if let alluvium_learn::Over::Time(_) = self.spec.refusals.over {
+            let message = "the share of refused records is taken of a number of records";
+            let mistake = Mistake::new("refusals.over", message);
+            self.mistakes.push(mistake.help("write `over = \"1000 records\"`"));
+        }
     }
 
     fn champion(&mut self) {
@@ -375,10 +386,4 @@ fn default_metrics(task: alluvium_learn::Task) -> Vec<MetricConfig> {
         _ => &[],
     };
     names.iter().filter_map(|name| MetricConfig::by_name(name)).collect()
-}
-
-/// Whether a nominal column's code is written as a name, and whose dictionary has it.
-fn category_of(categories: &[Category], place: Place) -> Option<&Category> {
-    let Place::Dense { slot, kind: SlotKind::Nominal { .. } } = place else { return None };
-    categories.iter().find(|category| category.slot == slot)
 }

@@ -14,12 +14,12 @@ pub(super) fn parse(text: &str, is_csv: bool) -> Result<Path, String> {
     if let Some(name) = text.strip_prefix("$headers.") {
         return Ok(Path::Header(name.into()));
     }
+    if is_csv {
+        return Ok(Path::Value(vec![Step::Key(text.into())]));
+    }
     if text.starts_with('$') {
         let known = "`$key`, `$headers.NAME`, `$time` and `$partition`";
         return Err(format!("there is no `{text}`: there are {known}"));
-    }
-    if is_csv {
-        return Ok(Path::Value(vec![Step::Key(text.into())]));
     }
     let mut steps = Vec::new();
     for part in text.split('.') {
@@ -68,6 +68,7 @@ mod tests {
         let path = Path::Value(vec![key("a"), key("b"), Step::Index(0), key("c")]);
         assert_eq!(parse("a.b[0].c", false), Ok(path));
         assert_eq!(parse("a.b", true), Ok(Path::Value(vec![key("a.b")])));
+        assert_eq!(parse("$amount", true), Ok(Path::Value(vec![key("$amount")])));
         assert_eq!(parse("$headers.x", false), Ok(Path::Header("x".into())));
         for wrong in ["", "a..b", "a[", "a[x]", "$keys", ".a", "a[0]b"] {
             assert!(parse(wrong, false).is_err(), "{wrong}");

@@ -325,15 +325,14 @@ impl Planner<'_> {
         };
         if let (decode::Format::Csv { columns, .. }, decode::Path::Value(steps)) = (format, &path)
             && let [decode::Step::Key(column)] = steps.as_slice()
+            && !columns.contains(column)
         {
-            if !columns.contains(column) {
-                let help = paths::nearest(column, columns.iter().map(String::as_str));
-                let names: Vec<&str> =
-                    columns.iter().map(String::as_str).filter(|name| *name != "_").collect();
-                let known = format!("the columns are {}", names.join(", "));
-                let message = format!("input {input} has no column `{column}`");
-                self.mistakes.push(Mistake::new(&place, message).help(help.unwrap_or(known)));
-            }
+            let help = paths::nearest(column, columns.iter().map(String::as_str));
+            let names: Vec<&str> =
+                columns.iter().map(String::as_str).filter(|name| *name != "_").collect();
+            let known = format!("the columns are {}", names.join(", "));
+            let message = format!("input {input} has no column `{column}`");
+            self.mistakes.push(Mistake::new(&place, message).help(help.unwrap_or(known)));
         }
         path
     }
@@ -406,7 +405,8 @@ impl Planner<'_> {
             "" => Mistake::new(path, error.must_be.clone()),
             value => {
                 let name = error.field.rsplit('.').next().unwrap_or_default();
-                Mistake::new(path, format!("{name} is {value}, but must be {}", error.must_be))
+                let must_be = &error.must_be;
+                Mistake::new(path, format!("`{name}` has `{value}`, but must be {must_be}"))
             }
         }
     }

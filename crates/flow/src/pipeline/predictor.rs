@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alluvium_learn::StateError;
+use alluvium_learn::{LabelShape, StateError};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Settings,
-    decode::{Reason, Refusal, Rows},
+    decode::{Refusal, Rows},
     settings::KERNEL,
 };
 
@@ -67,11 +67,12 @@ impl Predictor {
         let runs = json!({ "name": "predictor" });
         let settings = Arc::new(Settings { kernel: KERNEL, learned, runs });
         let mut pipeline = Pipeline::build(&settings).map_err(PredictorError::Plan)?;
+        pipeline.forget_label();
         pipeline.restore_version(sections, model).map_err(PredictorError::State)?;
         Ok(Predictor { pipeline })
     }
 
-    /// The inputs whose records it can answer.
+    /// The inputs whose records it can answer. Their labels are not read: they may be missing.
     pub fn inputs(&self) -> &[InputPlan] {
         self.pipeline.inputs()
     }
@@ -79,11 +80,7 @@ impl Predictor {
     /// Appends the answer to one decoded record as a JSON object: `{"answer":...}`.
     pub fn score(&mut self, rows: &Rows, index: usize, to: &mut Vec<u8>) -> Scored {
         if let Some(refusal) = rows.refusals[index] {
-            let plan = &self.pipeline.inputs[0].decode;
-            let of_label = refusal.field == Some(plan.fields.len() as u16);
-            if !(of_label && refusal.reason == Reason::UnknownClass) {
-                return Scored::Refused(refusal);
-            }
+            return Scored::Refused(refusal);
         }
         self.pipeline.score(rows, index, rows.times[index]);
         let Pipeline { models, classes, scratch, .. } = &mut self.pipeline;
@@ -96,6 +93,13 @@ impl Predictor {
 }
 
 impl Pipeline {
+    /// Rows come without a label from here on: what is to be foretold is not known yet.
+    fn forget_label(&mut self) {
+        self.inputs.iter_mut().for_each(|input| input.decode.label = None);
+        self.numbers_per_row = self.numbers;
+        self.texts_per_row -= usize::from(matches!(self.label, LabelShape::Class { .. }));
+    }
+
     fn restore_version(&mut self, sections: &Sections, model: &str) -> Result<(), StateError> {
         read(sections, CLASSES, |from| alluvium_learn::State::restore(&mut self.classes, from))?;
         for category in &mut self.categories {

@@ -30,7 +30,7 @@ impl Pipeline {
     /// Whether versions are due after the record that was just read.
     pub(super) fn is_due(&mut self) -> bool {
         match self.spec.versions.every {
-            Over::Records(count) => self.counters.read % count == 0,
+            Over::Records(count) => self.counters.read.is_multiple_of(count),
             Over::Time(span) => {
                 let Some(now) = self.counters.time else { return false };
                 let next = now.saturating_add_unsigned(span - now.rem_euclid(span as i64) as u64);
@@ -79,9 +79,12 @@ impl Pipeline {
         let model = &self.models[index];
         let name = model.judged.name.clone();
         let state_digest = state_digest(&model.settings, &sections);
-        let before = self.registry.of(&name).map(|versions| versions.newest).unwrap_or(0);
+        let before = self.registry.of(&name).map_or(0, |versions| versions.newest);
         let version = before + 1;
         let parent = self.registry.of(&name).and_then(|versions| versions.live.last());
+        if parent.is_some_and(|entry| entry.state_digest == state_digest) {
+            return; // It has learned nothing since.
+        }
         let parent = parent.map(|entry| entry.manifest_digest.clone());
         let mut pages = Vec::new();
         for (section, bytes) in &sections {

@@ -7,7 +7,6 @@ use alluvium_learn::{Label, Time};
 use super::{
     Pipeline,
     admit::{row, text},
-    category_of,
     emit::CarriedPlace,
 };
 use crate::{
@@ -50,9 +49,6 @@ impl Pipeline {
             self.counters.read += 1;
             let place = Some((&*name, run.partition, record.offset));
             self.scratch.emitter.begin(self.counters.steps, place);
-            let known = self.counters.time.unwrap_or(record.time);
-            self.counters.time = Some(known.max(record.time));
-            effects.time = known.max(record.time);
             match run.rows.refusals[index] {
                 Some(refusal) => self.refuse(run, &record, refusal, effects),
                 None => self.record(run, index, &record, effects),
@@ -113,6 +109,7 @@ impl Pipeline {
         };
         self.remember(false);
         let time = run.rows.times[index];
+        self.counters.time = self.counters.time.max(Some(time));
         self.score(run.rows, index, time);
         if self.answers_backlog() || !effects.backlog {
             self.emit(run, index, record, effects);
@@ -143,7 +140,7 @@ impl Pipeline {
     }
 
     fn emit(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
-        let Pipeline { models, classes, carried, categories, scratch, registry, .. } = self;
+        let Pipeline { models, classes, carried, scratch, registry, .. } = self;
         let texts = &run.rows.texts[index * self.texts_per_row..(index + 1) * self.texts_per_row];
         for (model, (_, versions)) in models.iter_mut().zip(&registry.models) {
             let start = effects.bytes.len();
@@ -169,13 +166,7 @@ impl Pipeline {
                             effects.bytes.extend_from_slice(b"null");
                             continue;
                         };
-                        let value = scratch.values[slot];
-                        let name = category_of(categories, *place)
-                            .and_then(|category| category.dictionary.name(value as u32));
-                        match name {
-                            Some(name) => super::emit::text(&mut effects.bytes, name),
-                            None => emitter.number(&mut effects.bytes, value),
-                        }
+                        emitter.number(&mut effects.bytes, scratch.values[slot]);
                     }
                 }
             }
@@ -240,9 +231,7 @@ impl Pipeline {
     }
 
     fn pass_time(&mut self, time: Time, effects: &mut Effects) {
-        let known = self.counters.time.unwrap_or(time);
-        self.counters.time = Some(known.max(time));
-        effects.time = known.max(time);
+        self.counters.time = self.counters.time.max(Some(time));
         if self.is_due() {
             self.publish(effects);
         }
@@ -266,8 +255,12 @@ impl Pipeline {
         }
     }
 
+    /// Takes how it runs, and that alone: what is learned may have been changed by a decision since
+    /// somebody asked for this.
     fn run_as(&mut self, settings: &Settings, effects: &mut Effects) {
-        if let Err(why) = self.adopt(&Arc::new(settings.clone())) {
+        let (kernel, learned) = (self.settings.kernel, self.settings.learned.clone());
+        let settings = Settings { kernel, learned, runs: settings.runs.clone() };
+        if let Err(why) = self.adopt(&Arc::new(settings)) {
             effects.news.push(News::Refused { why });
         }
     }

@@ -25,8 +25,8 @@ pub struct Model {
     #[schemars(extend("additionalProperties" = { "type": "number", "minimum": 0 }))]
     pub class_weight: BTreeMap<String, f64>,
 
-    /// Watches the model's own error, and makes it begin anew when that changes:
-    /// `reset_on = "adwin"`, or `reset_on.adwin = settings`. Default: none.
+    /// Watches the model's own error, and makes it begin anew when that changes: `reset_on =
+    /// "adwin"`, or `reset_on.adwin = settings`. Default: none.
     #[serde(default)]
     pub reset_on: Option<DetectorConfig>,
 }

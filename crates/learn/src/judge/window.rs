@@ -29,6 +29,11 @@ impl Window {
         Ok(Window { over, outcomes, moments, clock: Time::MIN })
     }
 
+    /// The most outcomes it holds at once.
+    pub(super) fn most(&self) -> usize {
+        self.outcomes.most()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.outcomes.len()
     }

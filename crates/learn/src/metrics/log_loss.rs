@@ -4,7 +4,7 @@
 //! - Task: class. From 0 up, lower is better; ln 2 = 0.693 is a coin's, for two classes.
 //! - Judges the probability, not the answer: `p = 0.51` and `p = 0.99` differ. A class that the
 //!   learner had not met has the probability 0.
-//! - Cost: constant time (one logarithm) and memory.
+//! - Cost: constant time and memory; one logarithm an outcome, also over a sliding window.
 //! - Not for: learners that answer without probabilities (0 or 1): each mistake costs
 //!   `ln(1 / floor)`, 34.5 by default, and that is all it then says.
 //! - Source: I. J. Good, "Rational Decisions", Journal of the Royal Statistical Society B 14, 1952,
@@ -42,6 +42,8 @@ impl Default for Config {
 #[derive(Clone, Debug)]
 pub struct LogLoss {
     floor: f64,
+    /// What a mistake costs that was sure of itself.
+    loss_max: f64,
     loss: Mean,
 }
 
@@ -53,7 +55,10 @@ impl Component for LogLoss {
         let is_right = |floor| (1e-300..=0.5).contains(&floor);
         let floor = check_number("floor", config.floor, "from 1e-300 to 0.5", is_right)?;
         match shape.label {
-            LabelShape::Class { .. } => Ok(LogLoss { floor, loss: Mean::default() }),
+            LabelShape::Class { .. } => {
+                let loss_max = math::ln(1.0 / floor);
+                Ok(LogLoss { floor, loss_max, loss: Mean::default() })
+            },
             _ => Err(ConfigError::unfit("log_loss needs a class as the label; try mae or rmse")),
         }
     }
@@ -86,24 +91,42 @@ impl State for LogLoss {
 
 impl LogLoss {
     fn loss(&self, outcome: &Outcome) -> f64 {
+        let probability = outcome.probability;
+        if probability >= 1.0 {
+            return 0.0;
+        }
         // What is no number fails the comparison, and counts as the least.
-        let is_above = outcome.probability > self.floor;
-        let probability = if is_above { outcome.probability.min(1.0) } else { self.floor };
-        // Not `-ln`, which would make a loss of -0 of a probability of 1.
-        math::ln(1.0 / probability)
+        if probability > self.floor {
+            // Not `-ln`, which would make a loss of -0 of a probability of 1.
+            math::ln(1.0 / probability)
+        } else {
+            self.loss_max
+        }
     }
 }
 
 impl Metric for LogLoss {
     fn add(&mut self, outcome: &Outcome) {
-        if let Some(weight) = weight(outcome) {
-            self.loss.add(self.loss(outcome), weight);
-        }
+        self.add_prepared(outcome, self.loss(outcome));
     }
 
     fn remove(&mut self, outcome: &Outcome) {
+        self.remove_prepared(outcome, self.loss(outcome));
+    }
+
+    fn prepare(&self, outcome: &Outcome) -> Option<f64> {
+        Some(self.loss(outcome))
+    }
+
+    fn add_prepared(&mut self, outcome: &Outcome, loss: f64) {
         if let Some(weight) = weight(outcome) {
-            self.loss.remove(self.loss(outcome), weight);
+            self.loss.add(loss, weight);
+        }
+    }
+
+    fn remove_prepared(&mut self, outcome: &Outcome, loss: f64) {
+        if let Some(weight) = weight(outcome) {
+            self.loss.remove(loss, weight);
         }
     }
 

@@ -1,10 +1,11 @@
 //! Learns what control has accepted, in its order, and nothing else.
 
-use alluvium_flow::{Chain, Input, Pipeline, Run, order};
+use alluvium_flow::{Chain, Effects, Input, Pipeline, Run, order};
 
 use super::{
     Halt, Keeper, Office, Pending, Trouble,
     lane::{Head, Lane},
+    replay::Replay,
 };
 use crate::{
     control::{At, Body},
@@ -16,7 +17,7 @@ const RUN_RECORDS: usize = 2048;
 
 /// What became of an attempt to learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Learned {
+pub(crate) enum Learned {
     /// So many records, or a decision.
     Some(usize),
     /// The record of control is learned to its end.
@@ -31,12 +32,11 @@ impl<L: Log> Keeper<L> {
         let Keeper { office, effects, news, .. } = self;
         let office = office.as_mut().expect("only an office learns");
         let (mut left, mut any) = (budget, false);
-        while left > 0 && !office.pending.is_empty() {
+        while left > 0 && !office.replay.pending.is_empty() {
             effects.clear();
             effects.term = office.term;
-            effects.backlog =
-                office.pending.front().is_some_and(|p| !p.accepted.before.caught_up());
-            let learned = office.learn_some(left.min(RUN_RECORDS), effects)?;
+            office.start();
+            let learned = office.replay.learn(left.min(RUN_RECORDS), effects, &mut unwatched)?;
             office.outputs.release(office.appender.as_mut(), effects, now);
             news.append(&mut effects.news);
             match learned {
@@ -47,24 +47,45 @@ impl<L: Log> Keeper<L> {
                 Learned::Finished => any = true,
                 Learned::NotYet => break,
             }
-            for lane in &mut office.lanes {
-                lane.recycle(&mut office.spare);
-            }
+            office.replay.recycle();
         }
         Ok(any)
     }
 }
 
 impl Office {
-    fn learn_some(
+    /// A record of control is going to be learned: if it is our own, manifests hold on to it.
+    fn start(&mut self) {
+        let Some(front) = self.replay.pending.front().filter(|front| !front.started) else {
+            return;
+        };
+        if let (Some(own), Some(pipeline)) = (&front.own, &self.replay.pipeline) {
+            self.outputs.hold(&own.output_ends, pipeline.steps());
+        }
+    }
+}
+
+/// Sees each run of records just before it is learned, and says how many of them may be learned
+/// before it wants to see the rest.
+pub(crate) type Watch<'a> = &'a mut dyn FnMut(&mut Pipeline, &Run<'_>) -> usize;
+
+/// Sees nothing, and holds nothing up.
+fn unwatched(_: &mut Pipeline, _: &Run<'_>) -> usize {
+    usize::MAX
+}
+
+impl Replay {
+    /// Learns the next decision, or at most so many records, of what was accepted. Something must
+    /// be pending.
+    pub(crate) fn learn(
         &mut self,
         most: usize,
-        effects: &mut alluvium_flow::Effects,
-    ) -> Result<Learned, Trouble> {
+        effects: &mut Effects,
+        watch: Watch<'_>,
+    ) -> Result<Learned, Halt> {
         let mut front = self.pending.pop_front().expect("asked for with something pending");
-        if !front.started {
-            self.start(&mut front);
-        }
+        front.started = true;
+        effects.backlog = !front.accepted.before.caught_up();
         if let Some((_, decision)) = front.accepted.adopts.pop_front() {
             let offset = front.accepted.offset;
             self.pending.push_front(front);
@@ -74,7 +95,7 @@ impl Office {
             }
             return Ok(Learned::Some(1));
         }
-        let learned = self.learn_body(&front, most, effects)?;
+        let learned = self.learn_body(&front, most, effects, watch)?;
         if learned == Learned::Finished {
             self.finish(&front)?;
         } else {
@@ -83,10 +104,10 @@ impl Office {
         Ok(learned)
     }
 
-    fn start(&mut self, front: &mut Pending) {
-        front.started = true;
-        if let (Some(own), Some(pipeline)) = (&front.own, &self.pipeline) {
-            self.outputs.hold(&own.output_ends, pipeline.steps());
+    /// Gives back batches that have been learned, to be used again.
+    pub(crate) fn recycle(&mut self) {
+        for lane in &mut self.lanes {
+            lane.recycle(&mut self.spare);
         }
     }
 
@@ -94,8 +115,9 @@ impl Office {
         &mut self,
         front: &Pending,
         most: usize,
-        effects: &mut alluvium_flow::Effects,
-    ) -> Result<Learned, Trouble> {
+        effects: &mut Effects,
+        watch: Watch<'_>,
+    ) -> Result<Learned, Halt> {
         let offset = front.accepted.offset;
         match &front.accepted.body {
             Body::Settings(settings) => {
@@ -112,7 +134,7 @@ impl Office {
             Body::Tick { time } => self.step(offset, Input::Tick(*time), effects),
             Body::Cut { begins, ends, publish, .. } => {
                 self.begin_lanes(begins);
-                match self.learn_cut(offset, ends, most, effects) {
+                match self.learn_cut(offset, ends, most, effects, watch) {
                     Learned::Finished if *publish => self.step(offset, Input::Publish, effects),
                     Learned::Finished => {}
                     other => return Ok(other),
@@ -136,14 +158,15 @@ impl Office {
         cut: u64,
         ends: &[At],
         most: usize,
-        effects: &mut alluvium_flow::Effects,
+        effects: &mut Effects,
+        watch: Watch<'_>,
     ) -> Learned {
         let mut heads = std::mem::take(&mut self.scratch);
         heads.clear();
         heads.extend(ends.iter().filter_map(|at| {
             self.lane_of(&at.input, at.partition).map(|index| (index, at.offset))
         }));
-        let learned = self.learn_run(cut, &heads, most, effects);
+        let learned = self.learn_run(cut, &heads, most, effects, watch);
         if learned == Learned::Finished {
             for (index, end) in &heads {
                 self.lanes[*index].finish(*end);
@@ -158,7 +181,8 @@ impl Office {
         cut: u64,
         ends: &[(usize, u64)],
         most: usize,
-        effects: &mut alluvium_flow::Effects,
+        effects: &mut Effects,
+        watch: Watch<'_>,
     ) -> Learned {
         let head = |(index, end): &(usize, u64)| self.lanes[*index].head_learned(*end);
         if ends.iter().any(|end| head(end) == Head::NotYet) {
@@ -180,12 +204,19 @@ impl Office {
         let (batch, rows) = (&decoded.batch, &decoded.rows);
         let pipeline = self.pipeline.as_mut().expect("settings come before cuts");
         effects.cut = cut;
-        pipeline.step(Input::Records(Run { input, partition, batch, rows, range }), effects);
+        let mut rest = range;
+        while !rest.is_empty() {
+            let run = Run { input, partition, batch, rows, range: rest.clone() };
+            let split = rest.start + watch(pipeline, &run).clamp(1, rest.len());
+            let run = Run { range: rest.start..split, ..run };
+            pipeline.step(Input::Records(run), effects);
+            rest.start = split;
+        }
         Learned::Some(count)
     }
 
     /// A record of control was learned to its end: what we read must be what its writer read.
-    fn finish(&mut self, front: &Pending) -> Result<(), Trouble> {
+    fn finish(&mut self, front: &Pending) -> Result<(), Halt> {
         if let Body::Cut { digest, .. } = &front.accepted.body {
             let learned: Vec<Chain> = match &front.own {
                 Some(own) => own.chains.clone(),
@@ -194,7 +225,7 @@ impl Office {
             if front.own.is_none() && *digest != inputs_digest(&self.lanes, &learned) {
                 let offset = front.accepted.offset;
                 let why = format!("the inputs differ from those of the cut at control:{offset}");
-                return Err(Halt::LogChanged(why).into());
+                return Err(Halt::LogChanged(why));
             }
             self.learned_chains = learned;
             self.learned_chains.resize(self.lanes.len(), Chain::default());

@@ -36,7 +36,7 @@ impl<L: Log> Keeper<L> {
         {
             let Keeper { office, log, options, .. } = self;
             let office = office.as_mut().expect("live means in office");
-            any |= office.fetch(log, options.buffer_bytes)?;
+            any |= office.replay.fetch(log, options.buffer_bytes)?;
         }
         if !signals.stop {
             any |= self.write_control(now)?;
@@ -48,10 +48,10 @@ impl<L: Log> Keeper<L> {
             office.last_activity = now;
             return Ok(Next::Again);
         }
-        let idle = office.pending.is_empty() && office.in_flight.is_none();
+        let idle = office.replay.pending.is_empty() && office.in_flight.is_none();
         let finished = signals.stop || (idle && !self.options.follow && office.goal_reached());
-        if finished && office.pending.is_empty() && office.outputs.all_acked() {
-            if office.snapshots.is_level(office.pipeline.as_ref()) {
+        if finished && office.replay.pending.is_empty() && office.outputs.all_acked() {
+            if office.snapshots.is_level(office.replay.pipeline.as_ref()) {
                 return Ok(Next::Done);
             }
             office.snapshots.want();
@@ -88,13 +88,13 @@ impl<L: Log> Keeper<L> {
         let polled = control.poll(&mut batch)?;
         let mut any = false;
         for record in batch.iter().filter(|_| polled == crate::log::Polled::Records) {
-            if record.offset >= office.fold.next {
+            if record.offset >= office.replay.fold.next {
                 office.fold_record(record.offset, record.value.unwrap_or_default())?;
                 any = true;
             }
         }
         office.batch = batch;
-        if office.fold.term != office.term {
+        if office.replay.fold.term != office.term {
             return Err(Trouble::StepDown("another writer has opened a later term"));
         }
         Ok(any)
@@ -103,7 +103,7 @@ impl<L: Log> Keeper<L> {
     /// Writes the next record of control, when there is something to say and nothing in flight.
     fn write_control(&mut self, now: Time) -> Result<bool, Trouble> {
         let office = self.office.as_ref().expect("live means in office");
-        if office.in_flight.is_some() || office.fold.term != office.term {
+        if office.in_flight.is_some() || office.replay.fold.term != office.term {
             return Ok(false);
         }
         if office.replaying() || office.changing() {
@@ -119,11 +119,11 @@ impl<L: Log> Keeper<L> {
         let Keeper { office, log, options, .. } = self;
         let office = office.as_mut().expect("live means in office");
         let wanted = &options.settings;
-        let Some(pipeline) = office.pipeline.as_ref() else {
+        let Some(pipeline) = office.replay.pipeline.as_ref() else {
             return Ok(Some(Body::Settings(wanted.clone())));
         };
         let current = pipeline.settings();
-        let asked = office.fold.requests.iter().any(|(_, ask)| {
+        let asked = office.replay.fold.requests.iter().any(|(_, ask)| {
             matches!(ask, Decision::Adopt { settings } if settings.learned == wanted.learned)
         });
         if asked {
@@ -139,12 +139,13 @@ impl<L: Log> Keeper<L> {
         if of > 0 && refused as f64 > options.refused_share_max * of as f64 {
             return Err(Halt::Refused { refused, of }.into());
         }
-        if office.goal.is_none() || (office.fold.caught_up() && !office.goal_reached()) {
-            if let Some(body) = office.catch_up(log)? {
-                return Ok(Some(body));
-            }
+        let is_short = office.replay.fold.caught_up() && !office.goal_reached();
+        if (office.goal.is_none() || is_short)
+            && let Some(body) = office.catch_up(log)?
+        {
+            return Ok(Some(body));
         }
-        let body = if !office.fold.caught_up() {
+        let body = if !office.replay.fold.caught_up() {
             office.plan_catchup(options.cut_records_max)
         } else if options.follow {
             office.look_for_partitions(log, now)?;
@@ -159,52 +160,48 @@ impl<L: Log> Keeper<L> {
 impl Office {
     /// Whether records accepted before this term are still being learned.
     fn replaying(&self) -> bool {
-        self.pending.iter().any(|pending| pending.own.is_none())
+        self.replay.pending.iter().any(|pending| pending.own.is_none())
     }
 
     /// Whether everything seen at the start is in accepted cuts.
     pub(super) fn goal_reached(&self) -> bool {
         let Some(goal) = &self.goal else { return false };
         goal.iter().all(|at| {
-            let index = self.fold.index_of(&at.input, at.partition);
-            index.is_some_and(|index| self.fold.partitions[index].end >= at.offset)
+            let index = self.replay.fold.index_of(&at.input, at.partition);
+            index.is_some_and(|index| self.replay.fold.partitions[index].end >= at.offset)
         })
     }
 
-    /// Whether an accepted change of the settings is still to be carried out.
+    /// Whether a record that changes the settings is still to be learned.
     fn changing(&self) -> bool {
-        self.pending.iter().any(|pending| {
-            let adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
-            matches!(pending.accepted.body, Body::Settings(_))
-                || pending.accepted.adopts.iter().any(adopt)
-        })
+        self.replay.pending.iter().any(|pending| pending.changes)
     }
 
     fn empty_cut(&self) -> Body {
-        let chains: Vec<Chain> = self.lanes.iter().map(|lane| lane.chain.clone()).collect();
-        let digest = inputs_digest(&self.lanes, &chains);
+        let chains: Vec<Chain> = self.replay.lanes.iter().map(|lane| lane.chain.clone()).collect();
+        let digest = inputs_digest(&self.replay.lanes, &chains);
         Body::Cut { begins: Vec::new(), ends: Vec::new(), digest, publish: false }
     }
 
     /// Requests must be adopted, and time must be said to pass, when there are no records either.
     fn otherwise(&self, now: Time, tick_ms: Option<i64>) -> Option<Body> {
-        if !self.fold.requests.is_empty() {
+        if !self.replay.fold.requests.is_empty() {
             return Some(self.empty_cut());
         }
-        let silent =
-            self.pending.is_empty() && tick_ms.is_some_and(|t| now - self.last_activity >= t);
-        silent.then(|| Body::Tick { time: self.fold.time.map_or(now, |time| time.max(now)) })
+        let silent = self.replay.pending.is_empty()
+            && tick_ms.is_some_and(|t| now - self.last_activity >= t);
+        silent.then(|| Body::Tick { time: self.replay.fold.time.map_or(now, |time| time.max(now)) })
     }
 
     /// Asks where the inputs end now, and says that up to there the order is that of one merge.
     fn catch_up(&mut self, log: &mut dyn Log) -> Result<Option<Body>, Trouble> {
-        let pipeline = self.pipeline.as_ref().expect("settings come first");
+        let pipeline = self.replay.pipeline.as_ref().expect("settings come first");
         let found = input_ends(log, pipeline)?;
         let (mut begins, mut ends, mut grown) = (Vec::new(), Vec::new(), false);
         for ((input, partition), known) in &found {
             let at = |offset| At { input: input.clone(), partition: *partition, offset };
-            let end = match self.fold.index_of(input, *partition) {
-                Some(index) => self.fold.partitions[index].end,
+            let end = match self.replay.fold.index_of(input, *partition) {
+                Some(index) => self.replay.fold.partitions[index].end,
                 None => {
                     begins.push(at(known.earliest));
                     known.earliest
@@ -214,46 +211,49 @@ impl Office {
             ends.push(at(known.stable.max(end)));
         }
         self.goal.get_or_insert_with(|| ends.clone());
-        if !self.fold.caught_up() {
+        if !self.replay.fold.caught_up() {
             return Ok(None);
         }
         for at in &begins {
-            self.open_lane(at);
+            self.replay.open_lane(at);
         }
-        let first = self.fold.partitions.is_empty();
+        let first = self.replay.fold.partitions.is_empty();
         Ok((first || grown || !begins.is_empty()).then_some(Body::Catchup { begins, ends }))
     }
 
     /// The next cut on the path of the one merge, about a second of work.
     fn plan_catchup(&mut self, most: usize) -> Option<Body> {
         let ends: Vec<(usize, u64)> = self
+            .replay
             .fold
             .partitions
             .iter()
             .filter_map(|frontier| {
-                let end = self.fold.catchup_end(frontier).max(frontier.end);
-                Some((self.lane_of(&frontier.input, frontier.partition)?, end))
+                let end = self.replay.fold.catchup_end(frontier).max(frontier.end);
+                Some((self.replay.lane_of(&frontier.input, frontier.partition)?, end))
             })
             .collect();
         let mut planned = 0;
         while planned < most {
-            if ends.iter().any(|(i, end)| self.lanes[*i].head_planned(*end) == Head::NotYet) {
+            if ends.iter().any(|(i, end)| self.replay.lanes[*i].head_planned(*end) == Head::NotYet)
+            {
                 break;
             }
             let heads =
-                ends.iter().filter_map(|(i, end)| match self.lanes[*i].head_planned(*end) {
-                    Head::Record(key) => Some((*i, key, self.lanes[*i].rank)),
+                ends.iter().filter_map(|(i, end)| match self.replay.lanes[*i].head_planned(*end) {
+                    Head::Record(key) => Some((*i, key, self.replay.lanes[*i].rank)),
                     _ => None,
                 });
             let Some((index, bound)) = order::first_and_second(heads) else { break };
             let end = ends.iter().find(|(i, _)| *i == index).map_or(0, |(_, end)| *end);
-            planned += self.lanes[index].plan(end, bound, most - planned);
+            planned += self.replay.lanes[index].plan(end, bound, most - planned);
         }
         // Asked anew: whether a cut ends the catch-up must not depend on how large cuts are.
-        let done = ends.iter().all(|(i, end)| self.lanes[*i].head_planned(*end) == Head::Nothing);
+        let done =
+            ends.iter().all(|(i, end)| self.replay.lanes[*i].head_planned(*end) == Head::Nothing);
         if done {
             for (index, end) in &ends {
-                self.lanes[*index].finish_plan(*end);
+                self.replay.lanes[*index].finish_plan(*end);
             }
         }
         (planned > 0 || done).then(|| self.cut(done))
@@ -262,7 +262,7 @@ impl Office {
     /// A cut by arrival: what has been delivered, of every partition.
     fn plan_live(&mut self) -> Option<Body> {
         let mut any = false;
-        for lane in &mut self.lanes {
+        for lane in &mut self.replay.lanes {
             let end = lane.delivered;
             while lane.plan(end, None, usize::MAX) > 0 {
                 any = true;
@@ -281,9 +281,9 @@ impl Office {
             return Ok(());
         }
         self.last_look = now;
-        let pipeline = self.pipeline.as_ref().expect("settings come first");
+        let pipeline = self.replay.pipeline.as_ref().expect("settings come first");
         for ((input, partition), ends) in input_ends(log, pipeline)? {
-            self.open_lane(&At { input, partition, offset: ends.earliest });
+            self.replay.open_lane(&At { input, partition, offset: ends.earliest });
         }
         Ok(())
     }
@@ -291,10 +291,10 @@ impl Office {
     /// The record for a cut at the planned positions.
     fn cut(&self, publish: bool) -> Body {
         let (mut begins, mut ends) = (Vec::new(), Vec::new());
-        for lane in &self.lanes {
+        for lane in &self.replay.lanes {
             let at = |offset| At { input: lane.name.clone(), partition: lane.partition, offset };
-            let frontier = self.fold.index_of(&lane.name, lane.partition);
-            match frontier.map(|index| &self.fold.partitions[index]) {
+            let frontier = self.replay.fold.index_of(&lane.name, lane.partition);
+            match frontier.map(|index| &self.replay.fold.partitions[index]) {
                 None => {
                     begins.push(at(lane.learned.position));
                     ends.push(at(lane.planned.position));
@@ -305,14 +305,15 @@ impl Office {
                 Some(_) => {}
             }
         }
-        let chains: Vec<Chain> = self.lanes.iter().map(|lane| lane.chain.clone()).collect();
-        Body::Cut { begins, ends, digest: inputs_digest(&self.lanes, &chains), publish }
+        let chains: Vec<Chain> = self.replay.lanes.iter().map(|lane| lane.chain.clone()).collect();
+        Body::Cut { begins, ends, digest: inputs_digest(&self.replay.lanes, &chains), publish }
     }
 
     fn submit(&mut self, body: Body, now: Time) {
-        // Nothing can be decided before there is a pipeline: what was asked waits for the next record.
-        let adopts = if self.pipeline.is_some() { self.fold.next } else { 0 };
-        let (term, seq) = (self.term, self.fold.seq + 1);
+        // Nothing can be decided before there is a pipeline: what was asked waits for the next
+        // record.
+        let adopts = if self.replay.pipeline.is_some() { self.replay.fold.next } else { 0 };
+        let (term, seq) = (self.term, self.replay.fold.seq + 1);
         let bytes = Control::Said { term, seq, adopts, body }.encode();
         let record = Outgoing {
             time: now,
@@ -321,7 +322,7 @@ impl Office {
             headers: alluvium_flow::Headers::default(),
         };
         let ticket = self.appender.submit(self.control_route, record);
-        let chains = self.lanes.iter().map(|lane| lane.chain.clone()).collect();
+        let chains = self.replay.lanes.iter().map(|lane| lane.chain.clone()).collect();
         let output_ends = self.outputs.acked_ends();
         self.in_flight = Some(InFlight { ticket, bytes, output_ends, chains });
     }
@@ -332,14 +333,14 @@ impl Office {
         let Some(in_flight) = self.in_flight.as_ref().filter(|f| f.ticket == ticket) else {
             return Ok(());
         };
-        if offset < self.fold.next {
+        if offset < self.replay.fold.next {
             let why = format!(
                 "control:{offset} was acknowledged, but control had been read up to {}",
-                self.fold.next
+                self.replay.fold.next
             );
             return Err(Halt::LogChanged(why).into());
         }
-        if offset == self.fold.next {
+        if offset == self.replay.fold.next {
             let bytes = in_flight.bytes.clone();
             self.fold_record(offset, &bytes)?;
         }
@@ -348,7 +349,7 @@ impl Office {
 
     /// Folds one record of control, and queues it if it counts.
     pub(super) fn fold_record(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Trouble> {
-        let folded = self.fold.fold(offset, bytes);
+        let folded = self.replay.fold.fold(offset, bytes);
         let is_ours = self.in_flight.as_ref().is_some_and(|in_flight| in_flight.bytes == bytes);
         match folded {
             Folded::Nothing => {}
@@ -361,7 +362,7 @@ impl Office {
             }
             Folded::Accepted(accepted) => {
                 let own = if is_ours { self.in_flight.take().map(Box::new) } else { None };
-                self.pending.push_back(Pending { accepted: *accepted, own, started: false });
+                self.replay.pending.push_back(Pending::new(*accepted, own));
             }
         }
         Ok(())

@@ -10,27 +10,23 @@ mod learn;
 mod live;
 mod output;
 mod recover;
+mod relearn;
+mod replay;
 mod snapshot;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use alluvium_flow::{Batch, Effects, Input, News, Pipeline, Settings, decode::Decoder};
+use alluvium_flow::{Batch, Decision, Effects, News, Pipeline, Settings};
 use alluvium_learn::Time;
 
+pub use self::relearn::{Relearn, RelearnError, Relearned};
 use self::{
-    lane::{Decoded, Lane},
-    live::InFlight,
-    output::Outputs,
-    recover::Recovery,
+    lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
     snapshot::Snapshots,
 };
 use crate::{
-    control::{Accepted, At, Fold},
-    log::{Appender, Log, LogError, RecordReader, Settled, Span},
+    control::{Accepted, At, Body},
+    log::{Appender, Log, LogError, RecordReader, Settled},
 };
 
 /// How a keeper works: plumbing, no part of what is learned.
@@ -158,6 +154,18 @@ pub(crate) struct Pending {
     /// it was submitted.
     own: Option<Box<InFlight>>,
     started: bool,
+    /// Whether it changes the settings. Until it is learned to its end nothing is planned: a change
+    /// makes new decoders, and what was read ahead is read again.
+    changes: bool,
+}
+
+impl Pending {
+    fn new(accepted: Accepted, own: Option<Box<InFlight>>) -> Pending {
+        let adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
+        let changes =
+            matches!(accepted.body, Body::Settings(_)) || accepted.adopts.iter().any(adopt);
+        Pending { accepted, own, started: false, changes }
+    }
 }
 
 /// Everything a writer holds in office; dropped when it steps down.
@@ -166,19 +174,12 @@ pub(crate) struct Office {
     settled: Vec<Settled>,
     control_route: crate::log::Route,
     term: u64,
-    fold: Fold,
-    pending: VecDeque<Pending>,
-    pipeline: Option<Pipeline>,
-    lanes: Vec<Lane>,
-    decoders: Vec<Box<dyn Decoder>>,
-    reader: Option<Box<dyn RecordReader>>,
+    /// Control and the inputs, on their way to the learner.
+    replay: Replay,
     control: Option<Box<dyn RecordReader>>,
     in_flight: Option<InFlight>,
-    /// Lanes and digests as of the last cut learned to its end.
-    learned_chains: Vec<alluvium_flow::Chain>,
     outputs: Outputs,
     snapshots: Snapshots,
-    spare: Vec<Decoded>,
     batch: Batch,
     /// The ends seen at the start; without `follow` the keeper is done there.
     goal: Option<Vec<At>>,
@@ -188,7 +189,6 @@ pub(crate) struct Office {
     last_look: Time,
     /// Each input topic's identity.
     topics: BTreeMap<String, u128>,
-    scratch: Vec<(usize, u64)>,
 }
 
 /// A pipeline in step with a log.
@@ -281,7 +281,7 @@ impl<L: Log> Keeper<L> {
 
     /// The pipeline as it is now, if there is one.
     pub fn pipeline(&self) -> Option<&Pipeline> {
-        self.office.as_ref()?.pipeline.as_ref()
+        self.office.as_ref()?.replay.pipeline.as_ref()
     }
 
     /// Takes the news since the last call.
@@ -306,14 +306,14 @@ impl<L: Log> Keeper<L> {
         };
         let lag = |lane: &Lane| end(lane).saturating_sub(lane.learned.position);
         Progress {
-            step: office.pipeline.as_ref().map_or(0, Pipeline::steps),
-            lag: office.lanes.iter().map(lag).sum(),
+            step: office.replay.pipeline.as_ref().map_or(0, Pipeline::steps),
+            lag: office.replay.lanes.iter().map(lag).sum(),
             term: Some(office.term),
             waiting: self.waiting.clone(),
             is_level: matches!(self.phase, Phase::Live)
-                && office.pending.is_empty()
+                && office.replay.pending.is_empty()
                 && office.in_flight.is_none()
-                && office.lanes.iter().all(|lane| lane.learned.position >= lane.delivered),
+                && office.replay.lanes.iter().all(|lane| lane.learned.position >= lane.delivered),
         }
     }
 
@@ -328,85 +328,6 @@ impl<L: Log> Keeper<L> {
     /// The name of one of the pipeline's own topics.
     fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.options.prefix)
-    }
-}
-
-impl Office {
-    /// Steps the pipeline and hands what came of it on.
-    fn step(&mut self, cut: u64, input: Input<'_>, effects: &mut Effects) {
-        let pipeline = self.pipeline.as_mut().expect("settings come before everything else");
-        effects.cut = cut;
-        pipeline.step(input, effects);
-    }
-
-    /// Which lane that is.
-    fn lane_of(&self, input: &str, partition: u32) -> Option<usize> {
-        self.lanes.iter().position(|lane| &*lane.name == input && lane.partition == partition)
-    }
-
-    /// Opens a lane for a partition that is named for the first time, or found.
-    fn open_lane(&mut self, at: &At) -> Option<usize> {
-        if let Some(index) = self.lane_of(&at.input, at.partition) {
-            return Some(index);
-        }
-        let pipeline = self.pipeline.as_ref()?;
-        let input = pipeline.inputs().iter().position(|input| *input.name == *at.input)?;
-        let rank = (input as u32) << 16 | at.partition;
-        self.lanes.push(Lane::new(input, at.input.clone(), at.partition, rank, at.offset));
-        self.learned_chains.push(alluvium_flow::Chain::default());
-        self.reader = None;
-        Some(self.lanes.len() - 1)
-    }
-
-    /// Makes the decoders of the pipeline as it is now, and forgets what was decoded by others.
-    fn renew_decoders(&mut self) {
-        let Some(pipeline) = &self.pipeline else { return };
-        self.decoders = pipeline.inputs().iter().map(|input| input.decoder()).collect();
-        for (lane, chain) in self.lanes.iter_mut().zip(&self.learned_chains) {
-            lane.forget(chain.clone());
-        }
-        self.reader = None;
-    }
-
-    /// Reads what the log has, as far as there is room for it. Says whether anything came.
-    fn fetch(&mut self, log: &mut dyn Log, buffer_bytes: usize) -> Result<bool, LogError> {
-        if self.lanes.is_empty() {
-            return Ok(false);
-        }
-        if self.reader.is_none() {
-            let pipeline = self.pipeline.as_ref().expect("lanes come after settings");
-            let span = |lane: &Lane| Span {
-                topic: pipeline.inputs()[lane.input].topic.clone(),
-                partition: lane.partition,
-                from: lane.delivered,
-                to: None,
-            };
-            let spans: Vec<Span> = self.lanes.iter().map(span).collect();
-            self.reader = Some(log.reader(&spans)?);
-            self.lanes.iter_mut().for_each(|lane| lane.paused = false);
-        }
-        let reader = self.reader.as_mut().expect("made above");
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
-            let paused = lane.buffered_bytes >= buffer_bytes;
-            if paused != lane.paused {
-                reader.pause(index, paused);
-                lane.paused = paused;
-            }
-        }
-        let mut decoded = self.spare.pop().unwrap_or_default();
-        decoded.batch.clear();
-        match reader.poll(&mut decoded.batch)? {
-            crate::log::Polled::Nothing => {
-                self.spare.push(decoded);
-                Ok(false)
-            }
-            crate::log::Polled::Records => {
-                let lane = &mut self.lanes[decoded.batch.span];
-                let decoder = &mut self.decoders[lane.input];
-                lane.deliver(decoded, decoder.as_mut());
-                Ok(true)
-            }
-        }
     }
 }
 
@@ -425,7 +346,8 @@ pub(crate) fn positions(lanes: &[Lane]) -> Vec<At> {
     positions
 }
 
-/// The stable ends of every partition of every input, from whoever leads them, and where they begin.
+/// The stable ends of every partition of every input, from whoever leads them, and where they
+/// begin.
 pub(crate) fn input_ends(
     log: &mut dyn Log,
     pipeline: &Pipeline,

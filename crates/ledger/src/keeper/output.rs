@@ -33,6 +33,9 @@ pub(crate) struct OutLane {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outputs {
     pub(crate) lanes: Vec<OutLane>,
+    /// Each topic's first lane and how many there are, in the order of [`OUT_TOPICS`], which is
+    /// that of the topics' own numbers.
+    of_topic: [(usize, usize); OUT_TOPICS.len()],
     models: Option<(Route, Option<Ticket>, Option<Ticket>)>,
 }
 
@@ -53,7 +56,11 @@ impl OutLane {
 
 impl Outputs {
     pub(crate) fn new(lanes: Vec<OutLane>, models: Route) -> Outputs {
-        Outputs { lanes, models: Some((models, None, None)) }
+        let of_topic = OUT_TOPICS.map(|topic| {
+            let first = lanes.iter().position(|lane| lane.topic == topic).unwrap_or_default();
+            (first, lanes.iter().filter(|lane| lane.topic == topic).count())
+        });
+        Outputs { lanes, of_topic, models: Some((models, None, None)) }
     }
 
     /// The pairs a manifest holds.
@@ -151,9 +158,8 @@ impl Outputs {
 
     /// The output partition for a partition of an input.
     fn lane(&mut self, topic: OutTopic, partition: u32) -> Option<&mut OutLane> {
-        let count = self.lanes.iter().filter(|lane| lane.topic == topic).count();
-        let first = self.lanes.iter().position(|lane| lane.topic == topic)?;
-        self.lanes.get_mut(first + partition as usize % count)
+        let (first, count) = self.of_topic[topic as usize];
+        self.lanes.get_mut(first + (partition as usize).checked_rem(count)?)
     }
 }
 

@@ -9,57 +9,20 @@ use alluvium_learn::{Reader, Time};
 use super::{
     Halt, Keeper, Next, Office, Phase, Trouble, input_ends,
     output::{OUT_TOPICS, OutLane, Outputs, parse_order},
+    replay::Replay,
     snapshot::{ORDER_SECTION, Snapshots},
 };
 use crate::{
-    control::{At, Control, Fold, digest_of},
-    log::{Log, LogError, Outgoing, Policy, Polled, RecordReader, Span, Ticket},
+    control::{At, Body, Control, digest_of},
+    log::{Log, LogError, Outgoing, Policy, Polled, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
+    read::Stretch,
+    state::Scan,
 };
-
-/// A stretch of one partition that is being read to its end.
-struct Stretch {
-    reader: Box<dyn RecordReader>,
-    next: u64,
-    to: u64,
-}
-
-impl Stretch {
-    fn open(
-        log: &mut dyn Log,
-        topic: &str,
-        partition: u32,
-        from: u64,
-        to: u64,
-    ) -> Result<Stretch, LogError> {
-        let span = Span { topic: topic.into(), partition, from, to: Some(to) };
-        Ok(Stretch { reader: log.reader(&[span])?, next: from, to })
-    }
-
-    /// Reads on; `None` when the end is reached.
-    fn read(&mut self, batch: &mut Batch) -> Result<Option<Polled>, LogError> {
-        batch.clear();
-        if self.next >= self.to {
-            return Ok(None);
-        }
-        let polled = self.reader.poll(batch)?;
-        if polled == Polled::Records {
-            self.next = batch.next;
-        }
-        Ok(Some(polled))
-    }
-}
-
-/// What the state topic holds.
-#[derive(Default)]
-struct Scanned {
-    manifests: BTreeMap<StateKey, Manifest>,
-    pages: BTreeMap<StateKey, u64>,
-}
 
 enum Stage {
     Term { ticket: Ticket },
-    Scan { stretch: Stretch, found: Scanned },
+    Scan { stretch: Stretch, found: Scan },
     Load(Load),
     Control { stretch: Stretch, anchor: Option<(u64, String)> },
     Outputs { stretch: Option<Stretch>, lane: usize },
@@ -68,9 +31,8 @@ enum Stage {
 
 /// The pages of the newest manifest that is left are being read.
 struct Load {
+    scan: Scan,
     candidates: Vec<Manifest>,
-    /// Where each page of the topic lies.
-    offsets: BTreeMap<StateKey, u64>,
     stretch: Option<Stretch>,
     pages: BTreeMap<StateKey, Vec<u8>>,
 }
@@ -128,24 +90,16 @@ impl<L: Log> Keeper<L> {
             settled: Vec::new(),
             control_route,
             term: 0,
-            fold: Fold::default(),
-            pending: Default::default(),
-            pipeline: None,
-            lanes: Vec::new(),
-            decoders: Vec::new(),
-            reader: None,
+            replay: Replay::default(),
             control: None,
             in_flight: None,
-            learned_chains: Vec::new(),
             outputs: Outputs::new(lanes, models_route),
             snapshots: Snapshots::new(state_route),
-            spare: Vec::new(),
             batch: Batch::new(),
             goal: None,
             last_activity: 0,
             last_look: 0,
             topics,
-            scratch: Vec::new(),
         }));
         self.phase = Phase::Recovering(Box::new(Recovery {
             stage: Stage::Term { ticket },
@@ -196,7 +150,8 @@ impl<L: Log> Keeper<L> {
     fn enter_office(&mut self) -> Result<(), Trouble> {
         let topic = self.topic("control");
         let office = self.office.as_mut().expect("opened by begin");
-        let span = Span { topic: topic.into(), partition: 0, from: office.fold.next, to: None };
+        let span =
+            Span { topic: topic.into(), partition: 0, from: office.replay.fold.next, to: None };
         office.control = Some(self.log.reader(&[span])?);
         self.phase = Phase::Live;
         Ok(())
@@ -232,7 +187,7 @@ impl<L: Log> Keeper<L> {
         let known = ends.ok_or_else(|| LogError::NoTopic { topic: topic.clone() })?.partitions[0];
         recovery.state_end = known.stable;
         let stretch = Stretch::open(&mut self.log, &topic, 0, known.earliest, known.stable)?;
-        recovery.stage = Stage::Scan { stretch, found: Scanned::default() };
+        recovery.stage = Stage::Scan { stretch, found: Scan::default() };
         Ok(None)
     }
 
@@ -242,29 +197,15 @@ impl<L: Log> Keeper<L> {
         match stretch.read(&mut recovery.batch)? {
             Some(Polled::Nothing) => return Ok(Some(Next::Wait)),
             Some(Polled::Records) => {
-                for record in recovery.batch.iter() {
-                    let Some(key) = record.key.and_then(StateKey::decode) else { continue };
-                    match (record.value, key.page) {
-                        (None, 0) => drop(found.manifests.remove(&key)),
-                        (None, _) => drop(found.pages.remove(&key)),
-                        (Some(value), 0) => {
-                            if let Some(manifest) = Manifest::decode(value) {
-                                found.manifests.insert(key, manifest);
-                            }
-                        }
-                        (Some(_), _) => drop(found.pages.insert(key, record.offset)),
-                    }
-                }
+                recovery.batch.iter().for_each(|record| found.take(&record));
             }
             None => {
-                let found = std::mem::take(found);
-                let mut candidates: Vec<Manifest> = found.manifests.values().cloned().collect();
-                candidates.sort_by_key(Manifest::rank);
+                let scan = std::mem::take(found);
                 let office = self.office.as_mut().expect("opened by begin");
-                let keys = found.manifests.keys().chain(found.pages.keys());
-                office.snapshots.known = keys.copied().collect();
-                let (offsets, stretch, pages) = (found.pages, None, BTreeMap::new());
-                recovery.stage = Stage::Load(Load { candidates, offsets, stretch, pages });
+                office.snapshots.known = scan.keys().collect();
+                let candidates = scan.ranked().into_iter().map(|(manifest, _)| manifest).collect();
+                let (stretch, pages) = (None, BTreeMap::new());
+                recovery.stage = Stage::Load(Load { scan, candidates, stretch, pages });
             }
         }
         Ok(None)
@@ -276,10 +217,9 @@ impl<L: Log> Keeper<L> {
         let Stage::Load(load) = &mut recovery.stage else { return Ok(None) };
         let Some(manifest) = load.candidates.last() else { return self.nothing_verified(recovery) };
         let Some(stretch) = &mut load.stretch else {
-            let offsets = || manifest.pages.iter().filter_map(|p| load.offsets.get(&p.key));
-            let (from, to) = (offsets().min(), offsets().max().map_or(0, |offset| offset + 1));
+            let (from, to) = load.scan.stretch(manifest);
             load.pages.clear();
-            match Stretch::open(&mut self.log, &topic, 0, from.copied().unwrap_or(to), to) {
+            match Stretch::open(&mut self.log, &topic, 0, from, to) {
                 Ok(opened) => load.stretch = Some(opened),
                 Err(LogError::OutOfRange { .. }) => load.next_candidate(),
                 Err(error) => return Err(error.into()),
@@ -291,13 +231,12 @@ impl<L: Log> Keeper<L> {
             Ok(Some(Polled::Records)) => {
                 for record in recovery.batch.iter() {
                     let Some(key) = record.key.and_then(StateKey::decode) else { continue };
-                    let wanted = manifest.pages.iter().any(|page| page.key == key);
-                    if let (Some(value), true) = (record.value, wanted) {
+                    if let (Some(value), true) = (record.value, manifest.names(key)) {
                         load.pages.insert(key, value.to_vec());
                     }
                 }
             }
-            Ok(None) => match verified(manifest, &load.pages) {
+            Ok(None) => match manifest.verified(&load.pages) {
                 Some(sections) => {
                     let manifest = manifest.clone();
                     return self.restore(recovery, manifest, &sections);
@@ -310,7 +249,8 @@ impl<L: Log> Keeper<L> {
         Ok(None)
     }
 
-    /// Looks again if the state topic has grown; else begins at the beginning, if it is still there.
+    /// Looks again if the state topic has grown; else begins at the beginning, if it is still
+    /// there.
     fn nothing_verified(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
         if self.state_has_grown(recovery)? {
             return self.begin_scan(recovery);
@@ -376,21 +316,16 @@ impl<L: Log> Keeper<L> {
             Some(Polled::Records) => {
                 for record in recovery.batch.iter() {
                     let value = record.value.unwrap_or_default();
-                    match anchor.take() {
-                        Some((offset, digest)) if offset == record.offset => {
-                            if digest_of(value) != digest {
-                                let why = format!("control:{offset} is not what it was");
-                                return Err(Halt::LogChanged(why).into());
-                            }
-                        }
-                        Some((offset, _)) => {
-                            let why = format!("control:{offset} is no longer there");
-                            return Err(Halt::LogChanged(why).into());
-                        }
-                        None if record.offset >= office.fold.next => {
-                            office.fold_record(record.offset, value)?;
-                        }
-                        None => {}
+                    if let Some((offset, digest)) = anchor.take() {
+                        let why = match offset == record.offset {
+                            true if digest_of(value) == digest => continue,
+                            true => format!("control:{offset} is not what it was"),
+                            false => format!("control:{offset} is no longer there"),
+                        };
+                        return Err(Halt::LogChanged(why).into());
+                    }
+                    if record.offset >= office.replay.fold.next {
+                        office.fold_record(record.offset, value)?;
                     }
                 }
             }
@@ -405,14 +340,26 @@ impl<L: Log> Keeper<L> {
     /// What has to be read again must still be there, and must be the same topics.
     fn check_inputs(&mut self, recovery: &mut Recovery) -> Result<(), Trouble> {
         let office = self.office.as_mut().expect("opened by begin");
-        let Some(pipeline) = &office.pipeline else { return Ok(()) };
+        // From the very beginning there is no pipeline yet, only the record that will make it.
+        let first = office.replay.pending.iter().find_map(|pending| match &pending.accepted.body {
+            Body::Settings(settings) => Some(settings),
+            _ => None,
+        });
+        let built = match (&office.replay.pipeline, first) {
+            (None, Some(settings)) => Some(Pipeline::build(settings)),
+            _ => None,
+        };
+        let built = built.transpose().map_err(|why| Halt::Settings(why.to_string()))?;
+        let Some(pipeline) = office.replay.pipeline.as_ref().or(built.as_ref()) else {
+            return Ok(());
+        };
         let ends = input_ends(&mut self.log, pipeline)?;
         let mut expired = None;
-        for frontier in &office.fold.partitions {
+        for frontier in &office.replay.fold.partitions {
             let place = format!("{}:{}", frontier.input, frontier.partition);
-            let lane = office.lane_of(&frontier.input, frontier.partition);
+            let lane = office.replay.lane_of(&frontier.input, frontier.partition);
             let position =
-                lane.map_or(frontier.begin, |index| office.lanes[index].learned.position);
+                lane.map_or(frontier.begin, |index| office.replay.lanes[index].learned.position);
             let Some(known) = ends.get(&(frontier.input.clone(), frontier.partition)) else {
                 return Err(Halt::LogChanged(format!("{place} is no longer there")).into());
             };
@@ -513,22 +460,9 @@ impl<L: Log> Keeper<L> {
     }
 }
 
-/// The sections of a manifest, if every page is there and is what it was.
-fn verified(manifest: &Manifest, pages: &BTreeMap<StateKey, Vec<u8>>) -> Option<Sections> {
-    let mut sections = Sections::new();
-    for page in &manifest.pages {
-        let bytes = pages.get(&page.key)?;
-        if bytes.len() != page.bytes as usize || *blake3::hash(bytes).to_hex() != *page.digest {
-            return None;
-        }
-        sections.entry(page.section.clone()).or_default().extend_from_slice(bytes);
-    }
-    Some(sections)
-}
-
 impl Office {
     fn restore(&mut self, manifest: &Manifest, sections: &Sections) -> Result<(), Trouble> {
-        self.fold = manifest.control.clone();
+        self.replay.fold = manifest.control.clone();
         self.outputs.restore(&manifest.outputs);
         for (topic, id) in &manifest.topics {
             if self.topics.get(topic).is_some_and(|found| format!("{found:032x}") != *id) {
@@ -540,10 +474,10 @@ impl Office {
         let built = Pipeline::build(settings);
         let mut pipeline = built.map_err(|why| Halt::Settings(why.to_string()))?;
         pipeline.restore(sections).map_err(|why| Halt::Settings(why.to_string()))?;
-        self.pipeline = Some(pipeline);
+        self.replay.pipeline = Some(pipeline);
         let order = sections.get(ORDER_SECTION).map(Vec::as_slice).unwrap_or_default();
         self.restore_lanes(order).map_err(|why| Halt::Settings(why.to_string()))?;
-        self.renew_decoders();
+        self.replay.renew_decoders();
         Ok(())
     }
 
@@ -557,9 +491,9 @@ impl Office {
             let input = from.str()?.into();
             let (partition, offset) = (from.u32()?, from.u64()?);
             let (key, chain) = (OrderKey::read(&mut from)?, Chain::read(&mut from)?);
-            if let Some(index) = self.open_lane(&At { input, partition, offset }) {
-                self.lanes[index].stand_at(offset, key, chain.clone());
-                self.learned_chains[index] = chain;
+            if let Some(index) = self.replay.open_lane(&At { input, partition, offset }) {
+                self.replay.lanes[index].stand_at(offset, key, chain.clone());
+                self.replay.learned_chains[index] = chain;
             }
         }
         from.end()

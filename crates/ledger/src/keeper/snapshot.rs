@@ -102,8 +102,8 @@ impl<L: Log> Keeper<L> {
         if office.snapshots.running.is_some() {
             return office.continue_snapshot(log, &topic, now);
         }
-        let Some(pipeline) = &office.pipeline else { return Ok(false) };
-        let at_boundary = office.pending.front().is_none_or(|pending| !pending.started);
+        let Some(pipeline) = &office.replay.pipeline else { return Ok(false) };
+        let at_boundary = office.replay.pending.front().is_none_or(|pending| !pending.started);
         office.snapshots.last.get_or_insert(now);
         let (steps_max, ms_max) = (options.snapshot_steps, options.snapshot_ms);
         let due = office.snapshots.is_due(pipeline.steps(), now, steps_max, ms_max);
@@ -118,12 +118,12 @@ impl<L: Log> Keeper<L> {
 impl Office {
     /// Writes the pages that differ from those of our last manifest. The first of a term is full.
     fn capture(&mut self, now: Time) {
-        let pipeline = self.pipeline.as_ref().expect("asked with one");
+        let pipeline = self.replay.pipeline.as_ref().expect("asked with one");
         let mut sections: Sections = pipeline.save();
         sections.insert(ORDER_SECTION.into(), self.save_lanes());
-        let control = match self.pending.front() {
+        let control = match self.replay.pending.front() {
             Some(pending) => pending.accepted.before.as_ref().clone(),
-            None => self.fold.clone(),
+            None => self.replay.fold.clone(),
         };
         let snapshots = &mut self.snapshots;
         snapshots.generation += 1;
@@ -166,7 +166,7 @@ impl Office {
                 .iter()
                 .map(|(name, id)| (name.clone(), format!("{id:032x}")))
                 .collect(),
-            positions: positions(&self.lanes),
+            positions: positions(&self.replay.lanes),
             control,
             outputs: self.outputs.states(),
             pages: refs,
@@ -180,15 +180,16 @@ impl Office {
     fn save_lanes(&self) -> Vec<u8> {
         let mut to = Writer::new();
         to.u16(1);
-        let named: Vec<usize> = (0..self.lanes.len()).filter(|i| self.lanes[*i].named).collect();
+        let named: Vec<usize> =
+            (0..self.replay.lanes.len()).filter(|i| self.replay.lanes[*i].named).collect();
         to.len(named.len());
         for index in named {
-            let lane = &self.lanes[index];
+            let lane = &self.replay.lanes[index];
             to.str(&lane.name);
             to.u32(lane.partition);
             to.u64(lane.learned.position);
             lane.learned.key.save(&mut to);
-            self.learned_chains[index].save(&mut to);
+            self.replay.learned_chains[index].save(&mut to);
         }
         to.into_bytes()
     }
@@ -228,8 +229,8 @@ impl Office {
         Ok(true)
     }
 
-    /// Reads control again from the last manifest to this one, folds it anew and compares: a control
-    /// topic that lost its tail under a living writer must not become a manifest.
+    /// Reads control again from the last manifest to this one, folds it anew and compares: a
+    /// control topic that lost its tail under a living writer must not become a manifest.
     fn read_back(
         &mut self,
         running: &mut Running,

@@ -100,6 +100,14 @@ impl VirtualLog {
         self.world.borrow_mut().happen();
     }
 
+    /// Old records expire: everything of a partition below an offset.
+    pub fn expire(&self, topic: &str, partition: usize, below: u64) {
+        let mut world = self.world.borrow_mut();
+        if let Some(topic) = world.find(topic) {
+            world.drop_below(topic, partition, below);
+        }
+    }
+
     pub(crate) fn world(&self) -> std::cell::RefMut<'_, World> {
         self.world.borrow_mut()
     }

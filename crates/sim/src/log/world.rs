@@ -233,7 +233,13 @@ impl World {
         session: Option<usize>,
     ) {
         let text = |bytes: &[u8]| -> String {
-            String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(160).collect()
+            let whole = String::from_utf8_lossy(bytes);
+            // Settings are long, and all that differs is their end.
+            let shown = match whole.find("\"learned\"").zip(whole.find("\"runs\"")) {
+                Some((from, to)) => format!("{}...{}", &whole[..from], &whole[to..]),
+                None => whole.into_owned(),
+            };
+            shown.chars().filter(|c| !c.is_control()).take(400).collect()
         };
         let by = session.map_or("an outsider".to_string(), |number| {
             let found = &self.sessions[number];
@@ -432,7 +438,7 @@ impl World {
         }
     }
 
-    fn drop_below(&mut self, topic: usize, partition: usize, earliest: u64) {
+    pub(crate) fn drop_below(&mut self, topic: usize, partition: usize, earliest: u64) {
         let found = &mut self.topics[topic].partitions[partition];
         if earliest > found.earliest {
             found.earliest = earliest;

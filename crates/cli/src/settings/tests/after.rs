@@ -14,7 +14,7 @@ fn a_program_gets_line_and_column() {
           {
             "column": 11,
             "file": "pipeline.toml",
-            "help": "did you mean `no_change`?; one of `no_change`",
+            "help": "did you mean `no_change`?; one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`, `majority`, `mean`, `no_change`",
             "line": 20,
             "message": "unknown kind of learner: `nochange`",
             "path": "model.same.learner"
@@ -22,7 +22,7 @@ fn a_program_gets_line_and_column() {
           {
             "column": 1,
             "file": "pipeline.toml",
-            "help": "did you mean `over`?; known here: `metrics`, `over`",
+            "help": "did you mean `over`?; known here: `drift`, `metrics`, `over`",
             "line": 24,
             "message": "unknown key `ovr` in `judge`",
             "path": "judge.ovr"

@@ -188,59 +188,60 @@ price.numbr = { min = "0" }
     check(
         text,
         expect![[r#"
-        error: missing `name`
-         --> pipeline.toml:1:1
-          |
-        1 |
-          | ^
-          |
-          = help: `name` is the pipeline's name: the first part of the names of its topics
+            error: missing `name`
+             --> pipeline.toml:1:1
+              |
+            1 |
+              | ^
+              |
+              = help: `name` is the pipeline's name: the first part of the names of its topics
 
-        error: missing `input`
-         --> pipeline.toml:1:1
-          |
-        1 |
-          | ^
-          |
-          = help: `input` is the inputs, by name: the topics that examples come from
+            error: missing `input`
+             --> pipeline.toml:1:1
+              |
+            1 |
+              | ^
+              |
+              = help: `input` is the inputs, by name: the topics that examples come from
 
-        error: unknown key `metric` in `judge`
-         --> pipeline.toml:3:1
-          |
-        3 | metric = ["accuracy"]
-          | ^^^^^^ did you mean `metrics`?
-          |
-          = help: known here: `metrics`, `over`
+            error: unknown key `metric` in `judge`
+             --> pipeline.toml:3:1
+              |
+            3 | metric = ["accuracy"]
+              | ^^^^^^ did you mean `metrics`?
+              |
+              = help: known here: `drift`, `metrics`, `over`
 
-        error: `over` must be a time with a unit: "10 min" for minutes
-         --> pipeline.toml:4:8
-          |
-        4 | over = "10 m"
-          |        ^^^^^^
+            error: `over` must be a time with a unit: "10 min" for minutes
+             --> pipeline.toml:4:8
+              |
+            4 | over = "10 m"
+              |        ^^^^^^
 
-        error: unknown kind of learner: `no_chnge`
-         --> pipeline.toml:7:11
-          |
-        7 | learner = "no_chnge"
-          |           ^^^^^^^^^^ did you mean `no_change`?
-          |
-          = help: one of `no_change`
+            error: unknown kind of learner: `no_chnge`
+             --> pipeline.toml:7:11
+              |
+            7 | learner = "no_chnge"
+              |           ^^^^^^^^^^ did you mean `no_change`?
+              |
+              = help: one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`,
+                      `majority`, `mean`, `no_change`
 
-        error: `use` must have at least 1 entry
-         --> pipeline.toml:8:7
-          |
-        8 | use = []
-          |       ^^
+            error: `use` must have at least 1 entry
+             --> pipeline.toml:8:7
+              |
+            8 | use = []
+              |       ^^
 
-        error: unknown kind of field: `numbr`
-          --> pipeline.toml:11:7
-           |
-        11 | price.numbr = { min = "0" }
-           |       ^^^^^ did you mean `number`?
-           |
-           = help: one of `number`, `numbers`, `category`, `flag`, `text`, `id`
+            error: unknown kind of field: `numbr`
+              --> pipeline.toml:11:7
+               |
+            11 | price.numbr = { min = "0" }
+               |       ^^^^^ did you mean `number`?
+               |
+               = help: one of `number`, `numbers`, `category`, `flag`, `text`, `id`
 
-        pipeline.toml: 7 mistakes"#]],
+            pipeline.toml: 7 mistakes"#]],
     );
 }
 

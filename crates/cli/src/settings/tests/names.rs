@@ -10,29 +10,29 @@ fn an_unknown_key_is_shown_with_the_nearest_known_one() {
         "over =",
         "ovr =",
         expect![[r#"
-        error: unknown key `ovr` in `judge`
-          --> pipeline.toml:24:1
-           |
-        24 | ovr = "1000 records"
-           | ^^^ did you mean `over`?
-           |
-           = help: known here: `metrics`, `over`
+            error: unknown key `ovr` in `judge`
+              --> pipeline.toml:24:1
+               |
+            24 | ovr = "1000 records"
+               | ^^^ did you mean `over`?
+               |
+               = help: known here: `drift`, `metrics`, `over`
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
     check_spoiled(
         "over =",
         "evry =",
         expect![[r#"
-        error: unknown key `evry` in `judge`
-          --> pipeline.toml:24:1
-           |
-        24 | evry = "1000 records"
-           | ^^^^
-           |
-           = help: known here: `metrics`, `over`
+            error: unknown key `evry` in `judge`
+              --> pipeline.toml:24:1
+               |
+            24 | evry = "1000 records"
+               | ^^^^
+               |
+               = help: known here: `drift`, `metrics`, `over`
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
 }
 
@@ -42,15 +42,15 @@ fn a_key_in_the_wrong_table_is_sent_to_the_right_one() {
         "over = \"1000 records\"",
         "carry = [\"period\"]",
         expect![[r#"
-        error: unknown key `carry` in `judge`
-          --> pipeline.toml:24:1
-           |
-        24 | carry = ["period"]
-           | ^^^^^ this belongs in `[predictions]`
-           |
-           = help: known here: `metrics`, `over`
+            error: unknown key `carry` in `judge`
+              --> pipeline.toml:24:1
+               |
+            24 | carry = ["period"]
+               | ^^^^^ this belongs in `[predictions]`
+               |
+               = help: known here: `drift`, `metrics`, `over`
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
 }
 
@@ -79,43 +79,46 @@ fn a_typo_in_a_kind_is_shown_with_the_kinds_there_are() {
         "\"no_change\"",
         "\"nochange\"",
         expect![[r#"
-        error: unknown kind of learner: `nochange`
-          --> pipeline.toml:20:11
-           |
-        20 | learner = "nochange"
-           |           ^^^^^^^^^^ did you mean `no_change`?
-           |
-           = help: one of `no_change`
+            error: unknown kind of learner: `nochange`
+              --> pipeline.toml:20:11
+               |
+            20 | learner = "nochange"
+               |           ^^^^^^^^^^ did you mean `no_change`?
+               |
+               = help: one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`,
+                       `majority`, `mean`, `no_change`
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
     check_spoiled(
         "scaled.standardize",
         "scaled.standardise",
         expect![[r#"
-        error: unknown kind of step: `standardise`
-          --> pipeline.toml:16:8
-           |
-        16 | scaled.standardise = ["period", "price"]
-           |        ^^^^^^^^^^^ did you mean `standardize`?
-           |
-           = help: one of `standardize`
+            error: unknown kind of step: `standardise`
+              --> pipeline.toml:16:8
+               |
+            16 | scaled.standardise = ["period", "price"]
+               |        ^^^^^^^^^^^ did you mean `standardize`?
+               |
+               = help: one of `clip`, `difference`, `hash`, `impute`, `lag`, `log1p`, `min_max`,
+                       `one_hot`, `ratio`, `standardize`, `window`
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
     check_spoiled(
         "[\"accuracy\"]",
         "[\"accuracy\", \"acuracy\"]",
         expect![[r#"
-        error: unknown kind of metric: `acuracy`
-          --> pipeline.toml:23:24
-           |
-        23 | metrics = ["accuracy", "acuracy"]
-           |                        ^^^^^^^^^ did you mean `accuracy`?
-           |
-           = help: one of `accuracy`
+            error: unknown kind of metric: `acuracy`
+              --> pipeline.toml:23:24
+               |
+            23 | metrics = ["accuracy", "acuracy"]
+               |                        ^^^^^^^^^ did you mean `accuracy`?
+               |
+               = help: one of `accuracy`, `balanced_accuracy`, `f1`, `log_loss`, `roc_auc`, `kappa`,
+                       `kappa_t`, `mae`, `rmse`, `r2`, `sum_of_squares`
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
     check_spoiled(
         "period = \"number\"",
@@ -253,16 +256,17 @@ fn what_is_missing_is_named_with_what_it_is() {
         "learner = \"no_change\"\n",
         "",
         expect![[r#"
-        error: missing `learner` in `model.same`
-          --> pipeline.toml:18:8
-           |
-        18 | [model.same]
-           |        ^^^^
-           |
-           = help: `learner` is how it learns: `learner = "kind"`, or `learner.kind = settings`; one
-                   of `no_change`
+            error: missing `learner` in `model.same`
+              --> pipeline.toml:18:8
+               |
+            18 | [model.same]
+               |        ^^^^
+               |
+               = help: `learner` is how it learns: `learner = "kind"`, or `learner.kind = settings`; one
+                       of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`,
+                       `majority`, `mean`, `no_change`
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
     check_spoiled(
         "format.csv = { columns = [\"period\", \"price\", \"class\"] }\n",

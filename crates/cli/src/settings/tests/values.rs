@@ -76,13 +76,13 @@ fn what_is_no_table_where_one_should_be_says_so() {
         "learner = \"no_change\"",
         "learner = 1",
         expect![[r#"
-        error: `learner` must be one of `no_change`
-          --> pipeline.toml:20:11
-           |
-        20 | learner = 1
-           |           ^ this is a whole number
+            error: `learner` must be one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`, `majority`, `mean`, `no_change`
+              --> pipeline.toml:20:11
+               |
+            20 | learner = 1
+               |           ^ this is a whole number
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
     check_spoiled(
         "[model.same]",

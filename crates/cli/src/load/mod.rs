@@ -1,23 +1,27 @@
 //! Brings records into a topic, each once: a load that was cut short goes on where it ended.
 //!
 //! Every record carries a header `load`: a digest of the source's name and the record's number in
-//! it, and an exclamation mark on the last. Record number n goes to partition n modulo the number of
-//! partitions; so the newest such header of each partition says where to go on.
+//! it, and an exclamation mark on the last. Record number n goes to partition n modulo the number
+//! of partitions; so the greatest such number of each partition says where to go on.
+
+mod marks;
 
 use std::io::Read;
 
 use alluvium_embedded::Embedded;
 use alluvium_flow::{
-    Batch, Headers,
+    Headers,
     decode::{Framing, Lines},
-    spec::{Format, Input},
+    spec::{Csv, Format, Input},
 };
-use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Polled, Route, Settled, Span};
+use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Route, Settled};
 use anyhow::{Context, bail};
 
+use self::marks::{Marks, digest_of};
 use crate::{
     args, clock,
     failure::Failure,
+    header::{self, First},
     open::Opened,
     signals::Stop,
     source::{self, Position, Source},
@@ -45,7 +49,7 @@ pub struct Loaded {
 /// When the source or the log fails.
 pub fn run(call: &args::Load) -> Result<(), Failure> {
     let opened = Opened::read(&call.file, &call.named)?;
-    let (name, input) = pick_input(&opened, call.input.as_deref())?;
+    let (name, input) = opened.pick_input(call.input.as_deref())?;
     let mut log = opened.log()?;
     let stop = Stop::listen()?;
     let sources: Vec<String> = match &call.source {
@@ -73,20 +77,6 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The input a call means: the one it names, or the only one.
-fn pick_input<'a>(opened: &'a Opened, name: Option<&str>) -> Result<(&'a str, &'a Input), Failure> {
-    let inputs = &opened.spec.input;
-    let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
-    let found = match name {
-        Some(name) => inputs.get_key_value(name),
-        None if inputs.len() == 1 => inputs.iter().next(),
-        None => None,
-    };
-    found.map(|(name, input)| (name.as_str(), input)).ok_or_else(|| {
-        Failure::Usage(format!("say which input: --input NAME, one of {}", known.join(", ")))
-    })
-}
-
 /// Makes an input's topic, if it is not there.
 ///
 /// # Errors
@@ -110,12 +100,18 @@ pub fn fill(
     for (name, input) in &opened.spec.input {
         create(log, input, name)?;
         let topic = input.topic(name);
-        for address in input.load.iter().filter(|address| !is_stream(address)) {
+        let files: Vec<&String> = input.load.iter().filter(|address| !is_stream(address)).collect();
+        if marks::is_filled(log, topic, &files)? {
+            continue;
+        }
+        for address in files {
             let mut loader = Loader::new(log, topic, &input.format)?;
-            if !loader.is_wanted(address) {
+            if !loader.marks.wants(address, &input.load) {
                 continue;
             }
-            let source = source::open(address, &opened.beside(address))?;
+            let source = source::open(address, &opened.beside(address)).with_context(|| {
+                format!("`load` of input `{name}` in {}", opened.file.display())
+            })?;
             let (shown, position) = (source.name.clone(), source.position.clone());
             let loaded = loader.load(source, stop, &mut |read| bar(&shown, read, &position))?;
             done.push((topic.to_string(), loaded));
@@ -151,36 +147,11 @@ pub struct Loader<'a> {
     topic: String,
     partitions: u32,
     framing: Framing,
-    header: Option<String>,
+    header: Option<Csv>,
     /// The most records a second; 0: as fast as it goes.
     pub rate: u64,
-    /// The newest load header of each partition.
-    marks: Vec<Mark>,
-    /// Whether there are any records.
-    is_empty: bool,
-}
-
-/// What the newest load header of a partition says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Mark {
-    source: String,
-    number: u64,
-    is_last: bool,
-}
-
-impl Mark {
-    fn parse(bytes: &[u8]) -> Option<Mark> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let (source, number) = text.split_once(':')?;
-        let is_last = number.ends_with('!');
-        let number = number.trim_end_matches('!').parse().ok()?;
-        Some(Mark { source: source.into(), number, is_last })
-    }
-}
-
-/// What a source is called in a header: eight hexadecimal digits.
-fn digest_of(name: &str) -> String {
-    blake3::hash(name.as_bytes()).to_hex()[..8].to_string()
+    /// What was loaded before.
+    marks: Marks,
 }
 
 impl<'a> Loader<'a> {
@@ -192,46 +163,13 @@ impl<'a> Loader<'a> {
         let ends = log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))?;
         let (framing, header) = match format {
             Format::Csv(csv) => {
-                let delimiter = csv.delimiter.to_string();
-                let header = csv.columns.join(&delimiter);
-                (Framing::Csv { delimiter: csv.delimiter as u8 }, Some(header))
+                (Framing::Csv { delimiter: csv.delimiter as u8 }, Some(csv.clone()))
             }
             Format::Json(_) => (Framing::Line, None),
         };
-        let mut marks = Vec::new();
-        for (partition, known) in ends.partitions.iter().enumerate() {
-            let partition = partition as u32;
-            let tail = known.stable.saturating_sub(1).max(known.earliest);
-            let newest = newest_mark(log, topic, partition, tail, known.stable)?;
-            marks.push(match newest {
-                Some(mark) => mark,
-                None => newest_mark(log, topic, partition, known.earliest, known.stable)?
-                    .unwrap_or_default(),
-            });
-        }
-        let is_empty = ends.partitions.iter().all(|known| known.stable == 0);
+        let marks = Marks::read(log, topic)?;
         let partitions = ends.partitions.len() as u32;
-        Ok(Loader {
-            log,
-            topic: topic.into(),
-            partitions,
-            framing,
-            header,
-            rate: 0,
-            marks,
-            is_empty,
-        })
-    }
-
-    /// Whether a source of the file still has to be loaded: the topic is empty, or a load of that
-    /// source was cut short.
-    pub fn is_wanted(&self, address: &str) -> bool {
-        let name = std::path::Path::new(address).file_name().map(|name| name.to_string_lossy());
-        let digest = digest_of(name.as_deref().unwrap_or(address));
-        let mine = |mark: &&Mark| mark.source == digest;
-        let begun = self.marks.iter().any(|mark| mine(&mark));
-        let ended = self.marks.iter().filter(mine).any(|mark| mark.is_last);
-        self.is_empty || (begun && !ended)
+        Ok(Loader { log, topic: topic.into(), partitions, framing, header, rate: 0, marks })
     }
 
     /// Loads a source to its end, or until it is asked to stop.
@@ -245,11 +183,11 @@ impl<'a> Loader<'a> {
         progress: &mut dyn FnMut(u64),
     ) -> anyhow::Result<Loaded> {
         let digest = digest_of(&source.name);
-        let skip: Vec<u64> = self
-            .marks
-            .iter()
-            .map(|mark| if source.is_file && mark.source == digest { mark.number } else { 0 })
-            .collect();
+        let partitions = self.partitions as usize;
+        let skip = match source.is_file {
+            true => self.marks.of(&digest, partitions),
+            false => vec![0; partitions],
+        };
         let mut appender = self.log.appender()?;
         let routes: Result<Vec<Route>, _> =
             (0..self.partitions).map(|p| appender.route(&self.topic, p)).collect();
@@ -265,6 +203,7 @@ impl<'a> Loader<'a> {
             headers: Vec::new(),
             settled: Vec::new(),
             last: None,
+            acked: None,
             done: Loaded { source: source.name.clone(), ..Loaded::default() },
             wrong_header: None,
         };
@@ -287,7 +226,8 @@ impl<'a> Loader<'a> {
                 lines.feed(&chunk[..count], |line| session.line(line, now));
             }
             if let Some(found) = &session.wrong_header {
-                let known = self.header.as_deref().unwrap_or_default();
+                let known = self.header.as_ref().map(|csv| csv.columns.join(", "));
+                let known = known.unwrap_or_default();
                 bail!("{} begins with `{found}`, but the file names `{known}`", source.name);
             }
             if count == 0 {
@@ -315,29 +255,6 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The newest load header of a partition from an offset on.
-fn newest_mark(
-    log: &mut Embedded,
-    topic: &str,
-    partition: u32,
-    from: u64,
-    to: u64,
-) -> anyhow::Result<Option<Mark>> {
-    let span = Span { topic: topic.into(), partition, from, to: Some(to) };
-    let (mut reader, mut batch, mut next, mut newest) =
-        (log.reader(&[span])?, Batch::new(), from, None);
-    while next < to {
-        batch.clear();
-        if reader.poll(&mut batch)? == Polled::Nothing {
-            break;
-        }
-        next = batch.next;
-        let marks = batch.iter().filter_map(|record| record.headers.get("load"));
-        newest = marks.filter_map(Mark::parse).last().or(newest);
-    }
-    Ok(newest)
-}
-
 /// One load under way.
 struct Session {
     appender: Box<dyn Appender>,
@@ -348,11 +265,13 @@ struct Session {
     /// last.
     held: Option<Vec<u8>>,
     is_file: bool,
-    header: Option<String>,
+    header: Option<Csv>,
     mark: Vec<u8>,
     headers: Vec<u8>,
     settled: Vec<Settled>,
     last: Option<u64>,
+    /// The newest ticket that was acknowledged.
+    acked: Option<u64>,
     done: Loaded,
     wrong_header: Option<String>,
 }
@@ -376,25 +295,17 @@ impl Session {
         self.held = Some(held);
     }
 
-    /// A first line that agrees with the columns is a header; one with as many names, of which some
-    /// agree, is a wrong one.
+    /// Whether the first line only names the columns. A wrong header is remembered.
     fn is_header(&mut self, line: &[u8]) -> bool {
-        let (Some(header), Ok(text)) = (&self.header, std::str::from_utf8(line)) else {
-            return false;
-        };
-        let plain = |name: &str| name.trim().trim_matches('"').to_ascii_lowercase();
-        let known: Vec<String> = header.split(',').map(plain).collect();
-        let found: Vec<String> = text.split(',').map(plain).collect();
-        let agrees = |(k, f): (&String, &String)| k == "_" || k == f;
-        if known.len() == found.len() && known.iter().zip(&found).all(agrees) {
-            return known.iter().any(|name| name != "_");
+        let Some(csv) = &self.header else { return false };
+        match header::judge(csv, line) {
+            First::Header => true,
+            First::WrongHeader(found) => {
+                self.wrong_header = Some(found);
+                false
+            }
+            First::Record => false,
         }
-        let is_name = |name: &&String| name.chars().any(char::is_alphabetic) && name.len() > 1;
-        let shared = known.iter().filter(is_name).filter(|name| found.contains(name)).count();
-        if shared > 0 {
-            self.wrong_header = Some(text.chars().take(200).collect());
-        }
-        false
     }
 
     fn append(&mut self, value: &[u8], now: i64, is_last: bool) {
@@ -421,19 +332,20 @@ impl Session {
 
     fn poll(&mut self) -> anyhow::Result<()> {
         self.settled.clear();
-        Ok(self.appender.poll(&mut self.settled)?)
+        self.appender.poll(&mut self.settled)?;
+        self.acked = self.acked.max(self.settled.iter().map(|settled| settled.ticket).max());
+        Ok(())
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        let Some(last) = self.last else { return Ok(()) };
-        loop {
-            self.settled.clear();
-            self.appender.poll(&mut self.settled)?;
-            if self.settled.iter().any(|settled| settled.ticket >= last) {
-                return Ok(());
+        while self.acked < self.last {
+            self.poll()?;
+            if self.acked >= self.last {
+                break;
             }
             std::thread::sleep(std::time::Duration::from_micros(200));
         }
+        Ok(())
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {

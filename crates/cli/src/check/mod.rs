@@ -1,0 +1,326 @@
+//! `alluvium check`: what would run, without running it.
+
+mod show;
+
+use std::path::Path;
+
+use alluvium_embedded::Embedded;
+use alluvium_flow::{
+    Pipeline,
+    spec::{Field, Format, Input, LabelKind, Spec},
+};
+use alluvium_learn::Place;
+use alluvium_ledger::log::Log;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    args,
+    failure::Failure,
+    last_run::{self, LastRun},
+    open::Opened,
+    screen::{paint::Paint, say},
+};
+
+/// What would run.
+#[derive(Debug, Serialize)]
+struct Plan {
+    pipeline: String,
+    file: String,
+    log: LogPlan,
+    inputs: Vec<InputPlan>,
+    fields: Vec<FieldPlan>,
+    label: Option<LabelPlan>,
+    steps: Vec<StepPlan>,
+    models: Vec<ModelPlan>,
+    baselines: Vec<String>,
+    judge: JudgePlan,
+    versions: VersionsPlan,
+    learned_digest: String,
+    runs_digest: String,
+    /// The newest run that learned something, if one is remembered.
+    last_run: Option<LastRun>,
+}
+
+#[derive(Debug, Serialize)]
+struct LogPlan {
+    directory: String,
+    /// The size of its file; `None`: it is not there yet.
+    bytes: Option<u64>,
+    /// The records in control, which hold the order of everything learned.
+    control_records: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct InputPlan {
+    name: String,
+    topic: String,
+    format: String,
+    partitions: usize,
+    /// `None`: there is no such topic yet.
+    records: Option<u64>,
+    load: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FieldPlan {
+    name: String,
+    kind: &'static str,
+    slots: usize,
+    /// What stands in for a missing value; `None`: the record is refused.
+    missing: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LabelPlan {
+    field: String,
+    kind: &'static str,
+    classes: Vec<String>,
+    /// The most classes, where they are not listed.
+    classes_max: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepPlan {
+    name: String,
+    kind: &'static str,
+    reads: Vec<String>,
+    makes: Vec<String>,
+    hashed_slots: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelPlan {
+    name: String,
+    is_champion: bool,
+    #[serde(rename = "use")]
+    uses: Vec<String>,
+    learner: &'static str,
+    /// The settings that are not the defaults.
+    settings: Value,
+    /// What surrounds the learner.
+    around: Value,
+    slots: usize,
+    hashed_slots: u32,
+    /// What it takes before it has learned anything.
+    bytes_at_first: usize,
+    /// What it takes at most, where the learner has such a setting.
+    memory_max: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct JudgePlan {
+    metrics: Vec<String>,
+    over: String,
+    drift: Option<&'static str>,
+    refused_share_max: f64,
+    refused_over: String,
+}
+
+#[derive(Debug, Serialize)]
+struct VersionsPlan {
+    every: String,
+    keep: String,
+}
+
+/// `alluvium check`.
+///
+/// # Errors
+/// Every mistake in the file; or that the log cannot be opened.
+pub fn run(call: &args::Check) -> Result<(), Failure> {
+    let opened = match Opened::read(&call.pipeline.file, &call.pipeline.named) {
+        Err(Failure::Mistakes(mistakes)) if call.json => {
+            let event = serde_json::json!({ "mistakes": mistakes.to_json() });
+            say(&serde_json::to_string_pretty(&event)?);
+            return Err(Failure::Mistakes(mistakes));
+        }
+        read => read?,
+    };
+    let plan = Plan::of(&opened)?;
+    if call.json {
+        say(&serde_json::to_string_pretty(&plan)?);
+    } else {
+        say(&plan.lines(Paint::stdout(), &call.pipeline.named).join("\n"));
+    }
+    Ok(())
+}
+
+impl Plan {
+    fn of(opened: &Opened) -> Result<Plan, Failure> {
+        let spec = &opened.spec;
+        let pipeline = Pipeline::build(&opened.settings)?;
+        let mut log = if has_log(&opened.directory) { Some(opened.log()?) } else { None };
+        let mut inputs = Vec::new();
+        for (name, input) in &spec.input {
+            inputs.push(input_plan(log.as_mut(), name, input)?);
+        }
+        let control = topic_records(log.as_mut(), &opened.topic("control"))?;
+        let baselines = pipeline.judges().filter(|(_, _, is_model)| !is_model);
+        Ok(Plan {
+            pipeline: spec.name.clone(),
+            file: opened.file.display().to_string(),
+            log: LogPlan {
+                directory: opened.directory.display().to_string(),
+                bytes: log.as_ref().and_then(|log| log.file_bytes().ok()),
+                control_records: control.map(|(records, _)| records),
+            },
+            inputs,
+            fields: fields(spec, &pipeline),
+            label: label(spec),
+            steps: steps(spec, &pipeline),
+            models: models(spec, &pipeline),
+            baselines: baselines.map(|(name, _, _)| name.to_string()).collect(),
+            judge: judge(spec, &pipeline),
+            versions: VersionsPlan {
+                every: spec.versions.every.to_string(),
+                keep: spec.versions.keep.to_string(),
+            },
+            learned_digest: opened.settings.learned_digest(),
+            runs_digest: opened.settings.runs_digest(),
+            last_run: last_run::read(&opened.directory, &spec.name),
+        })
+    }
+}
+
+/// Whether there is a log: `check` makes none.
+fn has_log(directory: &Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|mut files| files.next().is_some())
+}
+
+/// How many records a topic holds, and in how many partitions; `None`: it is not there.
+fn topic_records(log: Option<&mut Embedded>, topic: &str) -> Result<Option<(u64, usize)>, Failure> {
+    let Some(log) = log else { return Ok(None) };
+    let ends = log.ends(topic)?;
+    Ok(ends.map(|ends| {
+        let records = ends.partitions.iter().map(|p| p.stable.saturating_sub(p.earliest)).sum();
+        (records, ends.partitions.len())
+    }))
+}
+
+fn input_plan(log: Option<&mut Embedded>, name: &str, input: &Input) -> Result<InputPlan, Failure> {
+    let topic = input.topic(name);
+    let found = topic_records(log, topic)?;
+    let format = match &input.format {
+        Format::Csv(csv) => format!("csv of {} columns", csv.columns.len()),
+        Format::Json(_) => "json".into(),
+    };
+    Ok(InputPlan {
+        name: name.into(),
+        topic: topic.into(),
+        format,
+        partitions: found.map_or(input.partitions as usize, |(_, partitions)| partitions),
+        records: found.map(|(records, _)| records),
+        load: input.load.clone(),
+    })
+}
+
+fn fields(spec: &Spec, pipeline: &Pipeline) -> Vec<FieldPlan> {
+    let columns = pipeline.layout().columns();
+    let slots = |name: &str| {
+        let own = columns.iter().filter(|column| column.group == *name);
+        own.filter(|column| matches!(column.place, Place::Dense { .. })).count()
+    };
+    let plan = |(name, field): (&String, &Field)| {
+        let (kind, missing) = match field {
+            Field::Number(number) => ("number", shown(&number.missing)),
+            Field::Numbers(numbers) => ("numbers", shown(&numbers.missing)),
+            Field::Category(category) => ("category", shown(&category.missing)),
+            Field::Flag(flag) => ("flag", shown(&flag.missing)),
+            Field::Text(_) => ("text", None),
+            Field::Id(_) => ("id", None),
+        };
+        FieldPlan { name: name.clone(), kind, slots: slots(name), missing }
+    };
+    spec.fields.iter().map(plan).collect()
+}
+
+/// A setting as the file has it, without quotes.
+fn shown(setting: &Option<impl Serialize>) -> Option<String> {
+    match serde_json::to_value(setting.as_ref()?).ok()? {
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+fn label(spec: &Spec) -> Option<LabelPlan> {
+    let label = spec.label.as_ref()?;
+    let (kind, classes, classes_max) = match &label.kind {
+        LabelKind::Number(_) => ("number", Vec::new(), None),
+        LabelKind::Class(class) => {
+            let max = class.values.is_empty().then(|| class.classes_max());
+            ("class", class.values.clone(), max)
+        }
+    };
+    Some(LabelPlan { field: label.field.clone(), kind, classes, classes_max })
+}
+
+/// The steps in the order they run; those that fill a field's gaps are told of with the field.
+fn steps(spec: &Spec, pipeline: &Pipeline) -> Vec<StepPlan> {
+    let mut steps = Vec::new();
+    for name in pipeline.step_names() {
+        let Some(config) = spec.features.get(name) else { continue };
+        let made = pipeline.layout().columns().iter().filter(|column| column.group == name);
+        let mut plan = StepPlan {
+            name: name.into(),
+            kind: config.name(),
+            reads: config.reads(),
+            makes: Vec::new(),
+            hashed_slots: 0,
+        };
+        for column in made {
+            if let Place::Sparse { size, .. } = column.place {
+                plan.hashed_slots += size;
+            }
+            plan.makes.push(column.name.clone());
+        }
+        steps.push(plan);
+    }
+    steps
+}
+
+fn models(spec: &Spec, pipeline: &Pipeline) -> Vec<ModelPlan> {
+    let mut models = Vec::new();
+    for ((name, slots, hashed_slots), (_, bytes)) in pipeline.sizes().zip(pipeline.footprints()) {
+        let Some(model) = spec.model.get(&**name) else { continue };
+        let kind = model.learner.name();
+        let mut settings = pipeline.model_settings(name).cloned().unwrap_or_default();
+        let mut around = settings["model"].take();
+        let settings = around["learner"][kind].take();
+        if let Some(around) = around.as_object_mut() {
+            around.remove("learner");
+            around.remove("use");
+        }
+        let whole = serde_json::to_value(&model.learner).unwrap_or_default();
+        models.push(ModelPlan {
+            name: name.to_string(),
+            is_champion: spec.first_champion() == Some(&**name),
+            uses: model.uses.clone(),
+            learner: kind,
+            settings,
+            around,
+            slots,
+            hashed_slots,
+            bytes_at_first: bytes,
+            memory_max: whole[kind]["memory_max"].as_str().map(String::from),
+        });
+    }
+    models
+}
+
+fn judge(spec: &Spec, pipeline: &Pipeline) -> JudgePlan {
+    let mut metrics: Vec<String> = Vec::new();
+    for (_, judge, _) in pipeline.judges() {
+        for name in (0..judge.len()).map(|metric| judge.name(metric)) {
+            if !metrics.iter().any(|known| known == name) {
+                metrics.push(name.into());
+            }
+        }
+    }
+    JudgePlan {
+        metrics,
+        over: spec.judge.over.to_string(),
+        drift: spec.judge.drift.as_ref().map(|drift| drift.name()),
+        refused_share_max: spec.refusals.share_max,
+        refused_over: spec.refusals.over.to_string(),
+    }
+}

@@ -1,0 +1,211 @@
+//! Looks into a pipeline's topics from beside a `run`, which may be going on: reads only.
+
+use std::{path::Path, sync::Arc, thread, time::Duration};
+
+use alluvium_embedded::Embedded;
+use alluvium_flow::{Decision, Pipeline};
+use alluvium_learn::Time;
+use alluvium_ledger::{
+    control::{Control, Fold},
+    log::PartitionEnds,
+    read::{Newest, Observer},
+    versions::{Published, Version},
+};
+
+use crate::{args::Named, clock, failure::Failure, open::Opened};
+
+/// How long is waited for a log that has nothing yet.
+const IDLE: Duration = Duration::from_millis(1);
+
+/// A pipeline that is looked at.
+pub struct Look {
+    /// Its file.
+    pub opened: Opened,
+    /// Its log.
+    pub log: Embedded,
+}
+
+/// How far a pipeline has come.
+pub struct Standing {
+    /// The newest manifest; `None`: it never learned, or nothing of it was kept yet.
+    pub newest: Option<Newest>,
+    /// The pipeline as the manifest holds it, or why it cannot be built.
+    pub pipeline: Option<Result<Pipeline, String>>,
+    /// Control up to its end.
+    pub fold: Fold,
+}
+
+/// Who wrote the newest TERM.
+pub struct Writer {
+    /// The term.
+    pub term: u64,
+    /// Who: free text.
+    pub by: String,
+    /// Since when.
+    pub since: Time,
+}
+
+impl Look {
+    /// Reads a pipeline file, and opens the log it lives in.
+    ///
+    /// # Errors
+    /// When the file has mistakes, or there is no log yet.
+    pub fn open(file: &Path, named: &Named) -> Result<Look, Failure> {
+        Look::of(Opened::read(file, named)?)
+    }
+
+    /// Opens the log that a pipeline file names.
+    ///
+    /// # Errors
+    /// When there is no log yet.
+    pub fn of(opened: Opened) -> Result<Look, Failure> {
+        let log = opened.existing_log()?;
+        Ok(Look { opened, log })
+    }
+
+    /// Looks.
+    pub fn with<T>(&mut self, look: impl FnOnce(&mut Observer<'_>) -> T) -> T {
+        let mut idle = || thread::sleep(IDLE);
+        look(&mut Observer { log: &mut self.log, idle: &mut idle })
+    }
+
+    /// The beginnings and ends of one of the pipeline's own topics; none if it is not there.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn ends(&mut self, topic: &str) -> Result<Vec<PartitionEnds>, Failure> {
+        Ok(self.with(|observer| observer.ends(topic))?)
+    }
+
+    /// How far the pipeline has come.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn standing(&mut self) -> Result<Standing, Failure> {
+        let (state, control) = (self.opened.topic("state"), self.opened.topic("control"));
+        let newest = self.with(|observer| observer.newest(&state))?;
+        let pipeline = newest.as_ref().and_then(restored);
+        let mut fold = newest.as_ref().map(|n| n.manifest.control.clone()).unwrap_or_default();
+        if let Some(ends) = self.ends(&control)?.first().copied() {
+            let from = fold.next.max(ends.earliest);
+            self.with(|observer| {
+                observer.each(&control, 0, from, ends.stable.max(from), |record| {
+                    fold.fold(record.offset, record.value.unwrap_or_default());
+                })
+            })?;
+        }
+        Ok(Standing { newest, pipeline, fold })
+    }
+
+    /// Who wrote the newest TERM, if that can still be read.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn writer(&mut self, fold: &Fold) -> Result<Option<Writer>, Failure> {
+        let control = self.opened.topic("control");
+        let earliest = self.ends(&control)?.first().map_or(0, |ends| ends.earliest);
+        let Some(offset) = fold.term.checked_sub(1).filter(|offset| *offset >= earliest) else {
+            return Ok(None);
+        };
+        let batch = self.with(|observer| observer.record(&control, 0, offset))?;
+        let Some(batch) = batch else { return Ok(None) };
+        let record = batch.get(0);
+        Ok(match record.value.and_then(Control::decode) {
+            Some(Control::Term { by }) => Some(Writer { term: fold.term, by, since: record.time }),
+            _ => None,
+        })
+    }
+
+    /// Every version that can still be read.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn published(&mut self) -> Result<Published, Failure> {
+        let (topic, mut published) = (self.opened.topic("models"), Published::default());
+        self.with(|observer| observer.published(&topic, &mut published))?;
+        Ok(published)
+    }
+
+    /// Appends a request to control.
+    ///
+    /// # Errors
+    /// When the pipeline never ran, or the log fails.
+    pub fn ask(&mut self, ask: Decision) -> Result<u64, Failure> {
+        let control = self.opened.topic("control");
+        if self.ends(&control)?.is_empty() {
+            return Err(self.never_ran());
+        }
+        let (by, now) = (who(), clock::now());
+        Ok(self.with(|observer| observer.ask(&control, ask, &by, now))?)
+    }
+
+    /// The failure for a pipeline that has no topics yet.
+    pub fn never_ran(&self) -> Failure {
+        let (name, file) = (&self.opened.spec.name, self.opened.file.display());
+        Failure::Failed(anyhow::anyhow!("{name} has not run yet: alluvium run {file}"))
+    }
+}
+
+/// Who this is, for people who read control.
+pub fn who() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into());
+    format!("alluvium {} pid {} on {host}", env!("CARGO_PKG_VERSION"), std::process::id())
+}
+
+/// The pipeline as a manifest holds it.
+fn restored(newest: &Newest) -> Option<Result<Pipeline, String>> {
+    let settings = newest.manifest.settings.as_ref()?;
+    Some(Pipeline::build(settings).map_err(|error| error.to_string()).and_then(|mut pipeline| {
+        pipeline.restore(&newest.sections).map_err(|error| error.to_string())?;
+        Ok(pipeline)
+    }))
+}
+
+impl Standing {
+    /// The pipeline as the newest manifest holds it, if there is one that can be built.
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        self.pipeline.as_ref()?.as_ref().ok()
+    }
+
+    /// Whether somebody has asked to go on with these settings, and no writer has adopted that yet.
+    pub fn is_asked(&self, settings: &Arc<alluvium_flow::Settings>) -> bool {
+        self.fold.requests.iter().any(|(_, ask)| {
+            matches!(ask, Decision::Adopt { settings: asked } if asked.learned == settings.learned)
+        })
+    }
+}
+
+/// `MODEL` or `MODEL@VERSION`.
+///
+/// # Errors
+/// When the version is no number from 1 on.
+pub fn named_version(text: &str) -> Result<(&str, Option<u64>), Failure> {
+    let Some((model, version)) = text.split_once('@') else { return Ok((text, None)) };
+    match version.parse() {
+        Ok(version) if version > 0 => Ok((model, Some(version))),
+        _ => Err(Failure::Usage(format!("`{text}` is no version: write linear or linear@5"))),
+    }
+}
+
+/// The version a call means.
+///
+/// # Errors
+/// When there is none, with what there is.
+pub fn find_version<'a>(published: &'a Published, text: &str) -> Result<&'a Version, Failure> {
+    let (model, version) = named_version(text)?;
+    published.version(model, version).ok_or_else(|| {
+        let known: Vec<String> = published
+            .versions()
+            .iter()
+            .filter(|known| {
+                published.versions().iter().all(|v| v.model != model) || known.model == model
+            })
+            .map(|known| format!("{}@{}", known.model, known.version))
+            .collect();
+        let known = match known.as_slice() {
+            [] => "no version was published yet".to_string(),
+            known => format!("there are {}", known.join(", ")),
+        };
+        Failure::Usage(format!("there is no version {text}: {known}"))
+    })
+}

@@ -1,0 +1,192 @@
+//! `alluvium show`: what was written, newest last, or one record all the way.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    thread,
+    time::Duration,
+};
+
+use alluvium_flow::{Batch, OutKey, OutTopic, Record};
+use alluvium_ledger::{log::Polled, read::Stretch};
+use serde_json::{Map, Value};
+
+use crate::{args, failure::Failure, look::Look, record, screen::say, tell};
+
+/// The longest cell of a table, in characters.
+const CELL_MAX: usize = 60;
+
+/// `alluvium show`.
+///
+/// # Errors
+/// When the log fails, or what is asked for is not there.
+pub fn run(call: &args::Show) -> Result<(), Failure> {
+    let mut look = Look::open(&call.file, &call.named)?;
+    let topic = match call.what.as_str() {
+        "predictions" => OutTopic::Predictions,
+        "alarms" => OutTopic::Alarms,
+        "dead-letters" => OutTopic::DeadLetters,
+        place => return record::show(&mut look, &record::Place::parse(place)?, call.json),
+    };
+    if look.ends(&look.opened.topic(topic.name()))?.is_empty() {
+        return Err(look.never_ran());
+    }
+    let mut newest = VecDeque::new();
+    merged(&mut look, topic, call.last, |value| {
+        if call.json && call.last == 0 {
+            say(&value.to_string());
+            return;
+        }
+        newest.push_back(value);
+        if call.last > 0 && newest.len() as u64 > call.last {
+            newest.pop_front();
+        }
+    })?;
+    if call.json {
+        newest.iter().for_each(|value| say(&value.to_string()));
+    } else if newest.is_empty() {
+        eprintln!("no {} yet", call.what);
+    } else {
+        say(&table(&newest.into_iter().collect::<Vec<Value>>()));
+    }
+    Ok(())
+}
+
+/// One partition of an output topic, being merged.
+struct Head {
+    stretch: Stretch,
+    batch: Batch,
+    row: usize,
+}
+
+impl Head {
+    /// The next record; reads on where the batch ends. `None`: there is none left.
+    fn fill(&mut self) -> Result<bool, Failure> {
+        while self.row >= self.batch.len() {
+            self.row = 0;
+            match self.stretch.read(&mut self.batch)? {
+                None => return Ok(false),
+                Some(Polled::Nothing) => thread::sleep(Duration::from_millis(1)),
+                Some(Polled::Records) => {}
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Calls `each` with the outputs of all partitions in the order they were learned in, each once:
+/// those of the newest `last` of every partition, or all.
+fn merged(
+    look: &mut Look,
+    topic: OutTopic,
+    last: u64,
+    mut each: impl FnMut(Value),
+) -> Result<(), Failure> {
+    let name = look.opened.topic(topic.name());
+    let mut heads = Vec::new();
+    for (partition, ends) in look.ends(&name)?.into_iter().enumerate() {
+        let from = match last {
+            0 => ends.earliest,
+            last => ends.stable.saturating_sub(last).max(ends.earliest),
+        };
+        let stretch = Stretch::open(&mut look.log, &name, partition as u32, from, ends.stable)?;
+        heads.push(Head { stretch, batch: Batch::new(), row: 0 });
+    }
+    let mut newest: Option<OutKey> = None;
+    loop {
+        let mut first: Option<(OutKey, usize)> = None;
+        for (index, head) in heads.iter_mut().enumerate() {
+            if head.fill()? {
+                let key = order(&head.batch.get(head.row)).unwrap_or_default();
+                first = Some(first.map_or((key, index), |first| first.min((key, index))));
+            }
+        }
+        let Some((key, index)) = first else { return Ok(()) };
+        let head = &mut heads[index];
+        // What a writer released twice is the same bytes under the same key.
+        if newest.is_none_or(|newest| key > newest) {
+            each(whole(&head.batch.get(head.row)));
+            newest = Some(key);
+        }
+        head.row += 1;
+    }
+}
+
+/// Where an output stands in the order.
+fn order(record: &Record<'_>) -> Option<OutKey> {
+    let text = std::str::from_utf8(record.headers.get("order")?).ok()?;
+    let mut parts = text.split('.');
+    let (step, ordinal) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(OutKey { step, ordinal })
+}
+
+/// The value of an output, with its headers beside it.
+pub fn whole(record: &Record<'_>) -> Value {
+    let value = serde_json::from_slice(record.value.unwrap_or_default()).unwrap_or_default();
+    let mut whole = match value {
+        Value::Object(members) => members,
+        other => Map::from_iter([("value".to_string(), other)]),
+    };
+    for (name, text) in record.headers {
+        let (name, text) = (String::from_utf8_lossy(name), String::from_utf8_lossy(text));
+        whole.entry(name).or_insert_with(|| text.into());
+    }
+    Value::Object(whole)
+}
+
+/// Members that everybody looks for come first.
+const FIRST: [&str; 6] = ["at", "model", "version", "answer", "score", "reason"];
+
+/// A table with a column for each member that any of them has.
+fn table(values: &[Value]) -> String {
+    let members = |value: &Value| -> Vec<String> {
+        let table = value.as_object().into_iter().flatten();
+        table.map(|(name, _)| name.clone()).filter(|name| name != "order").collect()
+    };
+    let known: BTreeSet<String> = values.iter().flat_map(members).collect();
+    let first = FIRST.iter().filter(|name| known.contains(**name)).map(ToString::to_string);
+    let rest = known.iter().filter(|name| !FIRST.contains(&name.as_str())).cloned();
+    let header: Vec<String> = first.chain(rest).collect();
+    let row = |value: &Value| header.iter().map(|name| cell(&value[name])).collect();
+    let rows: Vec<Vec<String>> = values.iter().map(row).collect();
+    tell::table(&header, &rows)
+}
+
+/// A value as a cell of a table.
+pub fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(CELL_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+    .replace(|c: char| c.is_control(), " ")
+}
+
+/// Everything that was written about one record: its predictions, and the letter if it was refused.
+///
+/// # Errors
+/// When the log fails.
+pub fn written(
+    look: &mut Look,
+    topic: OutTopic,
+    at: &str,
+    part: u32,
+) -> Result<Vec<Value>, Failure> {
+    let name = look.opened.topic(topic.name());
+    let ends = look.ends(&name)?;
+    let Some(partition) = part.checked_rem(ends.len() as u32) else { return Ok(Vec::new()) };
+    let known = ends[partition as usize];
+    let (mut found, mut keys) = (Vec::new(), BTreeSet::new());
+    look.with(|observer| {
+        observer.each(&name, partition, known.earliest, known.stable, |record| {
+            let is_meant = record.headers.get("at") == Some(at.as_bytes());
+            if is_meant && keys.insert(order(&record)) {
+                found.push(whole(&record));
+            }
+        })
+    })?;
+    Ok(found)
+}

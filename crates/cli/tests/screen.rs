@@ -1,0 +1,346 @@
+//! What the program says, and what it tells the shell, from a file of CSV to the end.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use serde_json::Value;
+
+/// A directory of its own with a pipeline file and its data; it goes when it is dropped.
+struct Place {
+    directory: PathBuf,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.directory).unwrap_or_default();
+    }
+}
+
+const PIPELINE: &str = r#"
+name = "small"
+
+[input.small]
+load = "small.csv"
+format.csv = { columns = ["at", "x", "y", "class"] }
+time.ms = "at"
+
+[fields]
+x = "number"
+y = "number"
+
+[label]
+field = "class"
+type.class = ["no", "yes"]
+
+[features]
+scaled.standardize = ["x", "y"]
+
+[model.linear]
+use = ["scaled"]
+learner = "logistic_regression"
+
+[judge]
+metrics = ["accuracy", "log_loss"]
+over = "100 records"
+drift = "adwin"
+
+[versions]
+every = "1000 records"
+keep = "3 versions"
+"#;
+
+impl Place {
+    /// So many records; the class is told by `x`, and turns round half way.
+    fn new(records: u32) -> Place {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("alluvium-screen-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let (mut csv, mut seed) = (String::from("at,x,y,class\n"), 1u32);
+        for record in 0..records {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (x, y) = (i64::from(seed >> 16) - 32_768, seed & 0xff);
+            let class = if (x > 0) == (record < records / 2) { "yes" } else { "no" };
+            writeln!(csv, "{},{x},{y},{class}", 1_000 * i64::from(record)).unwrap();
+        }
+        fs::write(directory.join("small.csv"), csv).unwrap();
+        let place = Place { directory };
+        place.write(PIPELINE);
+        place
+    }
+
+    fn write(&self, pipeline: &str) {
+        fs::write(self.directory.join("pipeline.toml"), pipeline).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        command(&self.directory, arguments)
+    }
+
+    fn call(&self, arguments: &[&str]) -> Called {
+        Called::of(self.command(arguments).output().unwrap())
+    }
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alluvium"));
+    command.args(arguments).current_dir(directory).stdin(Stdio::null());
+    command
+}
+
+struct Called {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Called {
+    fn of(output: Output) -> Called {
+        Called {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+
+    #[track_caller]
+    fn says(&self, code: i32, parts: &[&str]) {
+        let all = format!("{}\n---\n{}", self.stdout, self.stderr);
+        assert_eq!(self.code, Some(code), "{all}");
+        for part in parts {
+            assert!(all.contains(part), "{part:?} is not in\n{all}");
+        }
+    }
+}
+
+#[test]
+fn a_run_tells_what_it_learned_and_the_next_one_that_there_is_nothing_new() {
+    let place = Place::new(3_000);
+    let first = place.call(&["run"]);
+    first.says(
+        0,
+        &[
+            "loaded     3,000 records from small.csv into topic small",
+            "learned    3,000 records in ",
+            "model       accuracy   last 100   log loss   since the beginning",
+            "linear *",
+            "no change",
+            "majority",
+            "verdict    linear beats",
+            "drift      linear at ",
+            "versions   linear@1 .. linear@3",
+            "alluvium verify pipeline.toml linear@3",
+            "alluvium show pipeline.toml small:0:",
+            "alarm      linear at small:0:",
+        ],
+    );
+    assert!(first.stderr.lines().all(|line| !line.contains("beats")), "the summary is output");
+    assert!(!first.stdout.contains('\u{1b}'), "no colour without a terminal");
+    let second = place.call(&["run"]);
+    second.says(0, &["nothing new since 20", "3,000 records since the beginning", "linear *"]);
+    assert!(!second.stdout.contains("loaded"));
+}
+
+#[test]
+fn events_are_json_with_the_fields_that_scripts_rely_on() {
+    let place = Place::new(3_000);
+    let run = place.call(&["run", "--json"]);
+    run.says(0, &[]);
+    assert_eq!(run.stderr, "");
+    let events = run.events();
+    let of = |kind: &str| -> Vec<&Value> {
+        events.iter().filter(|event| event["event"] == kind).collect()
+    };
+    assert_eq!(of("version").len(), 3);
+    for (index, version) in of("version").into_iter().enumerate() {
+        assert_eq!(version["model"], "linear");
+        assert_eq!(version["version"], index as u64 + 1);
+        assert!(version["state_digest"].as_str().unwrap().len() >= 16);
+    }
+    assert!(!of("alarm").is_empty());
+    assert!(of("alarm").iter().all(|alarm| alarm["detector"] == "adwin"));
+    let summary = events.last().unwrap();
+    assert_eq!(summary["event"], "summary");
+    assert_eq!(summary["pipeline"], "small");
+    for key in ["read", "learned", "new"] {
+        assert_eq!(summary[key], 3_000, "{key}");
+    }
+    assert_eq!(summary["refused"], 0);
+    assert_eq!(summary["alarms"], of("alarm").len());
+    let linear = &summary["models"]["linear"];
+    assert_eq!(linear["version"], 3);
+    assert_eq!(linear["state_digest"], of("version")[2]["state_digest"]);
+    assert!(linear["metrics"]["accuracy"].as_f64().unwrap() > 0.5);
+    for baseline in ["no_change", "majority"] {
+        assert!(summary["baselines"][baseline]["accuracy"].is_f64());
+    }
+    assert!(summary["seconds"].as_f64().unwrap() > 0.0);
+
+    let again = place.call(&["run", "--json"]).events();
+    assert_eq!(again.len(), 1);
+    assert_eq!((&again[0]["new"], &again[0]["learned"]), (&0.into(), &3_000.into()));
+}
+
+#[test]
+fn every_mistake_of_a_file_is_shown_with_exit_code_2() {
+    let place = Place::new(10);
+    let wrong = PIPELINE.replace("\"scaled\"]", "\"scalde\"]").replace("first", "frist");
+    place.write(&wrong.replace("keep = \"3 versions\"", "kep = \"3 versions\""));
+    place.call(&["run"]).says(2, &["kep", "pipeline.toml"]);
+    place.write(&wrong.replace("\"x\", \"y\"]\n\n[model", "\"x\", \"z\"]\n\n[model"));
+    place.call(&["run"]).says(2, &["scalde", "of is z", "2 mistakes"]);
+    let checked = place.call(&["check", "--json"]);
+    checked.says(2, &[]);
+    let plan: Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert!(plan["mistakes"].as_array().unwrap().len() >= 2);
+}
+
+#[test]
+fn a_changed_learning_setting_halts_with_the_difference_and_the_answers() {
+    let place = Place::new(1_000);
+    place.call(&["run"]).says(0, &[]);
+    place.write(&PIPELINE.replace(
+        "learner = \"logistic_regression\"",
+        "learner = \"logistic_regression\"\nclass_weight = { yes = 2.0 }",
+    ));
+    place.call(&["run"]).says(
+        3,
+        &[
+            "model.linear.class_weight",
+            "was  its default",
+            "is   {\"yes\":2.0}",
+            "alluvium decide adopt pipeline.toml",
+            "alluvium run pipeline.toml --as small-2",
+            "put the file back",
+        ],
+    );
+    place
+        .call(&["run", "--as", "small-2"])
+        .says(0, &["verify pipeline.toml linear@1 --as small-2"]);
+}
+
+#[test]
+fn refused_records_are_counted_and_the_way_to_them_is_shown() {
+    let place = Place::new(2_000);
+    let path = place.directory.join("small.csv");
+    let csv = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{csv}1,many,2,no\n")).unwrap();
+    place.call(&["run"]).says(
+        0,
+        &["refused    1 record of all (0.05 %)", "alluvium show pipeline.toml dead-letters"],
+    );
+}
+
+#[test]
+fn an_empty_topic_says_how_to_fill_it() {
+    let place = Place::new(1);
+    place.write(&PIPELINE.replace("load = \"small.csv\"\n", ""));
+    let says = "topic small is empty: alluvium load pipeline.toml SOURCE";
+    place.call(&["run"]).says(0, &[says]);
+    let loaded = "loaded     1 record from small.csv into topic small";
+    place.call(&["load", "pipeline.toml", "small.csv"]).says(0, &[loaded]);
+    let again = "nothing new: 1 record of small.csv are in topic small already";
+    place.call(&["load", "pipeline.toml", "small.csv"]).says(0, &[again]);
+}
+
+#[test]
+fn check_tells_the_plan_and_makes_nothing() {
+    let place = Place::new(1_000);
+    place.call(&["check"]).says(
+        0,
+        &[
+            "topic small   not there yet",
+            "which run makes",
+            "number   x, y   2 slots   a gap refuses the record",
+            "class: no or yes; yes is the one to find",
+            "scaled   standardize of x, y   2 features   scaled.x .. scaled.y",
+            "linear *",
+            "logistic_regression with its defaults",
+            "no_change and majority",
+            "what is learned ",
+            "alluvium run pipeline.toml",
+        ],
+    );
+    assert!(!place.directory.join("alluvium").exists());
+    place.call(&["run"]).says(0, &[]);
+    place
+        .call(&["check"])
+        .says(0, &["1,000 records in 1 partition", "small.control holds", "speed"]);
+    let plan: Value = serde_json::from_str(&place.call(&["check", "--json"]).stdout).unwrap();
+    assert_eq!(plan["inputs"][0]["records"], 1_000);
+    assert_eq!(plan["models"][0]["slots"], 2);
+    assert_eq!(plan["last_run"]["records"], 1_000);
+}
+
+#[test]
+fn usage_is_shown_with_exit_code_2() {
+    let place = Place::new(1);
+    place.call(&[]).says(2, &["Usage: alluvium", "run", "check"]);
+    place.call(&["rnu"]).says(2, &["no verb `rnu`", "did you mean `run`?"]);
+    place.call(&["xyzzy"]).says(2, &["unrecognized subcommand", "--help"]);
+    place.call(&["pipeline.toml"]).says(2, &["alluvium run pipeline.toml"]);
+    place.call(&["run", "other.toml"]).says(2, &["there is no pipeline file other.toml", "new"]);
+}
+
+#[test]
+fn a_closed_pipe_is_silent() {
+    let place = Place::new(1_000);
+    let mut command = place.command(&["run", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let called = Called::of(child.wait_with_output().unwrap());
+    assert_eq!((called.code, called.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_was_stopped_goes_on_to_the_same_bytes() {
+    let records = 120_000;
+    let whole = Place::new(records).call(&["run", "--json"]);
+    let stopped = Place::new(records);
+    let mut command = stopped.command(&["run", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    output.read_to_string(&mut line).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{line}");
+    let last = line.lines().last().unwrap();
+    let summary: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(summary["event"], "summary");
+    let rest = stopped.call(&["run", "--json"]);
+    let (end, expected) = (rest.events().pop().unwrap(), whole.events().pop().unwrap());
+    assert_eq!(end["models"], expected["models"]);
+    assert_eq!(end["learned"], records);
+    let done = summary["new"].as_u64().unwrap() + end["new"].as_u64().unwrap();
+    assert_eq!(done, u64::from(records));
+}
+
+#[test]
+fn numbers_are_judged_beside_the_mean() {
+    let place = Place::new(500);
+    let number = PIPELINE
+        .replace(
+            "field = \"class\"\ntype.class = [\"no\", \"yes\"]",
+            "field = \"y\"\ntype = \"number\"",
+        )
+        .replace("y = \"number\"\n", "")
+        .replace("[\"x\", \"y\"]", "[\"x\"]")
+        .replace("logistic_regression", "linear_regression")
+        .replace("metrics = [\"accuracy\", \"log_loss\"]\n", "");
+    place.write(&number);
+    place.call(&["run"]).says(0, &["mean error", "no change", "mean  ", "linear *"]);
+}

@@ -1,0 +1,92 @@
+//! One record, all the way: what was read, what the steps made of it, what every model answers.
+
+use std::sync::Arc;
+
+use alluvium_learn::{Column, Place, SlotKind, Time};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Pipeline,
+    admit::{Truth, text},
+    plan::FILLED,
+};
+use crate::decode::{Refusal, Rows};
+
+/// A record as the pipeline sees it just before it learns it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspected {
+    /// Its event time.
+    pub time: Time,
+    /// The fields, gaps filled; a category as its name, an identity as its hash.
+    pub fields: Vec<(String, Value)>,
+    /// What the steps made of them: a number, or slots and values where it is hashed.
+    pub features: Vec<(String, Value)>,
+    /// The label: a class's name, a number, or null.
+    pub label: Value,
+    /// What each model answers.
+    pub answers: Vec<(Arc<str>, Value)>,
+}
+
+impl Pipeline {
+    /// Looks at one decoded record; nothing that is kept changes.
+    ///
+    /// # Errors
+    /// When the record is turned away.
+    pub fn inspect(&mut self, rows: &Rows, index: usize) -> Result<Inspected, Refusal> {
+        if let Some(refusal) = rows.refusals[index] {
+            return Err(refusal);
+        }
+        let truth = self.truth(rows, index)?;
+        let time = rows.times[index];
+        self.score(rows, index, time);
+        let (mut fields, mut features) = (Vec::new(), Vec::new());
+        for column in self.layout.columns().iter().filter(|c| !c.group.ends_with(FILLED)) {
+            let shown = (column.name.clone(), self.shown(column, rows, index));
+            let is_field = self.spec.fields.contains_key(&column.group);
+            if is_field { &mut fields } else { &mut features }.push(shown);
+        }
+        let label = match truth {
+            Truth::Nothing => Value::Null,
+            Truth::Class(code) => self.classes.name(code).into(),
+            Truth::NewClass(span) => text(rows, span).into(),
+            Truth::Number(value) => value.into(),
+        };
+        Ok(Inspected { time, fields, features, label, answers: self.answers() })
+    }
+
+    fn shown(&self, column: &Column, rows: &Rows, index: usize) -> Value {
+        match column.place {
+            Place::Dense { slot, kind } => {
+                let value = self.scratch.values[slot];
+                let category = self.categories.iter().find(|category| category.name == column.name);
+                match (kind, category) {
+                    (SlotKind::Nominal { .. }, Some(category)) => {
+                        category.dictionary.name(value as u32).into()
+                    }
+                    _ => json!(value),
+                }
+            }
+            Place::Sparse { block, .. } => {
+                let pairs = self.scratch.blocks[block].iter();
+                let shown: Map<String, Value> =
+                    pairs.map(|pair| (pair.slot.to_string(), json!(pair.value))).collect();
+                Value::Object(shown)
+            }
+            Place::Id(id) => format!("{:016x}", rows.ids[index * self.layout.ids + id]).into(),
+            Place::Text(place) => text(rows, self.scratch.spans[place]).into(),
+            Place::Label(_) => Value::Null,
+        }
+    }
+
+    fn answers(&mut self) -> Vec<(Arc<str>, Value)> {
+        let Pipeline { models, classes, scratch, .. } = self;
+        let answer = |model: &super::Model| {
+            let judged = &model.judged;
+            let mut bytes = vec![b'{'];
+            scratch.emitter.answer(&mut bytes, judged.task, &judged.answer, classes);
+            bytes.push(b'}');
+            (judged.name.clone(), serde_json::from_slice(&bytes).unwrap_or_default())
+        };
+        models.iter().map(answer).collect()
+    }
+}

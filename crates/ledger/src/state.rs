@@ -1,0 +1,73 @@
+//! What a state topic holds: which manifests there are, and where their pages lie.
+
+use std::collections::BTreeMap;
+
+use alluvium_flow::Record;
+use alluvium_learn::Time;
+
+use crate::manifest::{Manifest, Sections, StateKey};
+
+/// A state topic, read record by record.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Every manifest that was not deleted, and when it was written.
+    pub manifests: BTreeMap<StateKey, (Manifest, Time)>,
+    /// Where each page that was not deleted lies.
+    pub pages: BTreeMap<StateKey, u64>,
+}
+
+impl Scan {
+    /// Takes the next record.
+    pub fn take(&mut self, record: &Record<'_>) {
+        let Some(key) = record.key.and_then(StateKey::decode) else { return };
+        match (record.value, key.page) {
+            (None, 0) => drop(self.manifests.remove(&key)),
+            (None, _) => drop(self.pages.remove(&key)),
+            (Some(value), 0) => {
+                if let Some(manifest) = Manifest::decode(value) {
+                    self.manifests.insert(key, (manifest, record.time));
+                }
+            }
+            (Some(_), _) => drop(self.pages.insert(key, record.offset)),
+        }
+    }
+
+    /// The manifests, the newest last.
+    pub fn ranked(&self) -> Vec<(Manifest, Time)> {
+        let mut manifests: Vec<(Manifest, Time)> = self.manifests.values().cloned().collect();
+        manifests.sort_by_key(|(manifest, _)| manifest.rank());
+        manifests
+    }
+
+    /// Every key that was not deleted.
+    pub fn keys(&self) -> impl Iterator<Item = StateKey> {
+        self.manifests.keys().chain(self.pages.keys()).copied()
+    }
+
+    /// From the first to after the last of a manifest's pages.
+    pub fn stretch(&self, manifest: &Manifest) -> (u64, u64) {
+        let offsets = || manifest.pages.iter().filter_map(|page| self.pages.get(&page.key));
+        let to = offsets().max().map_or(0, |offset| offset + 1);
+        (offsets().min().copied().unwrap_or(to), to)
+    }
+}
+
+impl Manifest {
+    /// Whether one of its pages has that key.
+    pub fn names(&self, key: StateKey) -> bool {
+        self.pages.iter().any(|page| page.key == key)
+    }
+
+    /// Its sections, if every page is there and is what it was.
+    pub fn verified(&self, pages: &BTreeMap<StateKey, Vec<u8>>) -> Option<Sections> {
+        let mut sections = Sections::new();
+        for page in &self.pages {
+            let bytes = pages.get(&page.key)?;
+            if bytes.len() != page.bytes as usize || *blake3::hash(bytes).to_hex() != *page.digest {
+                return None;
+            }
+            sections.entry(page.section.clone()).or_default().extend_from_slice(bytes);
+        }
+        Some(sections)
+    }
+}

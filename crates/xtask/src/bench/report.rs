@@ -1,0 +1,177 @@
+//! The page.
+
+use std::{fmt::Write, fs, process::Command};
+
+use super::{Cost, Plan, Racer, Stage, data};
+
+pub(super) const BOUND_PARSE: &str = "C, reading the CSV alone";
+pub(super) const BOUND: &str = "C, reading and FTRL: the bound";
+pub(super) const VW: &str = "Vowpal Wabbit, no predictions written";
+pub(super) const VW_PREDICTIONS: &str = "Vowpal Wabbit, predictions written";
+pub(super) const LOAD: &str = "`alluvium load`: CSV into the log";
+pub(super) const RUN: &str = "`alluvium run`: log to model, predictions, versions";
+const BOTH: &str = "Alluvium, both: CSV to model, predictions, versions";
+
+/// What was found by looking inside; written by hand.
+const FOUND: &str = include_str!("found.md");
+
+/// The whole page.
+pub(super) fn page(plan: &Plan, racers: &[Racer], stages: &[Stage], best_loss: f64) -> String {
+    let mut page = String::from(
+        "# Benchmarks\n\n\
+         Written by `cargo xtask bench`; do not edit. All programs ran in one go, in turns, and of \
+         each the fastest round counts.\n\n",
+    );
+    let (rows, rounds) = (plan.rows, plan.rounds);
+    line(&mut page, &format!("- Date: {}", said("date", &["-u", "+%Y-%m-%d"])));
+    line(&mut page, &format!("- Machine: {}", machine()));
+    line(&mut page, &format!("- Built by: {}, release profile", said("rustc", &["--version"])));
+    line(&mut page, &format!("- Rounds: {rounds}, of {rows} rows\n"));
+    w1(&mut page, plan, racers, best_loss);
+    stages_table(&mut page, stages);
+    page.push_str("## What the profiles said\n\n");
+    page.push_str(FOUND);
+    page
+}
+
+fn line(page: &mut String, text: &str) {
+    page.push_str(text);
+    page.push('\n');
+}
+
+fn w1(page: &mut String, plan: &Plan, racers: &[Racer], best_loss: f64) {
+    let features = data::FEATURES;
+    line(page, "## W1: logistic regression from a CSV file\n");
+    line(
+        page,
+        &format!(
+            "{} rows of {features} numbers with four decimals and a yes or no; FTRL-Proximal with \
+             alpha 0.1 and beta 1. The weights that made the data have a log loss of {best_loss:.6}.\
+             \n",
+            plan.rows
+        ),
+    );
+    line(page, "| | seconds | processor seconds | rows a second | rows a processor second |");
+    line(page, "|---|---:|---:|---:|---:|");
+    let mut costs: Vec<(&str, Cost)> =
+        racers.iter().filter_map(|racer| Some((racer.name, racer.cost?))).collect();
+    let find = |costs: &[(&str, Cost)], name: &str| {
+        costs.iter().find(|(known, _)| *known == name).map(|(_, cost)| *cost)
+    };
+    if let (Some(load), Some(run)) = (find(&costs, LOAD), find(&costs, RUN)) {
+        costs.push((BOTH, load.and(run)));
+    }
+    for (name, cost) in &costs {
+        line(page, &format!("| {name} {}", cells(*cost, plan.rows)));
+    }
+    page.push('\n');
+    let Some(ours) = find(&costs, BOTH) else { return };
+    line(
+        page,
+        "How many times as fast as each of the others, by the clock and by the processor:\n",
+    );
+    line(page, "| Alluvium, both, against | clock | processor |");
+    line(page, "|---|---:|---:|");
+    for name in [VW, VW_PREDICTIONS, BOUND] {
+        match find(&costs, name) {
+            Some(other) => {
+                let cpu = other.cpu.zip(ours.cpu).map(|(other, ours)| other / ours);
+                let ratio = other.wall / ours.wall;
+                line(page, &format!("| {name} | {ratio:.2} | {} |", optional(cpu, 2)));
+            }
+            None => line(page, &format!("| {name} | not there | not there |")),
+        }
+    }
+    line(
+        page,
+        "\nVowpal Wabbit reads its own text format and runs with `--onethread`, which is its \
+         fastest on one core; the C program checks nothing and reads nothing but such a file. \
+         Alluvium learns in one thread too, and its log writes in another one: by the clock they \
+         overlap, by the processor they add up.\n",
+    );
+}
+
+fn stages_table(page: &mut String, stages: &[Stage]) {
+    line(page, "## Stages\n");
+    line(
+        page,
+        "The same rows, now in the embedded log, read again and again with one stage more each \
+         time; W1 with all 20 numbers standardized first and drift watched for. The distance to \
+         the raw read is what the product costs.\n",
+    );
+    line(page, "| | seconds | processor seconds | rows a second | ns a row more |");
+    line(page, "|---|---:|---:|---:|---:|");
+    let mut before = 0.0;
+    for Stage { name, records, cost } in stages {
+        let records = *records as f64;
+        let Cost { wall, cpu } = *cost;
+        let spent = cpu.unwrap_or(wall) * 1e9 / records;
+        let rate = thousands(records / wall);
+        let (cpu, more) = (optional(cpu, 3), spent - before);
+        line(page, &format!("| {name} | {wall:.3} | {cpu} | {rate} | {more:.0} |"));
+        before = spent;
+    }
+    page.push('\n');
+}
+
+fn cells(cost: Cost, rows: u64) -> String {
+    let rate = |seconds: f64| thousands(rows as f64 / seconds);
+    let Cost { wall, cpu } = cost;
+    let by_cpu = cpu.filter(|cpu| *cpu > 0.0).map_or_else(|| "-".into(), rate);
+    format!("| {wall:.2} | {} | {} | {by_cpu} |", optional(cpu, 2), rate(wall))
+}
+
+fn optional(value: Option<f64>, places: usize) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.places$}"))
+}
+
+fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// What a program prints in its one line.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
+    text.unwrap_or_else(|_| "unknown".into())
+}
+
+/// The processor and its count, without any name of the machine.
+fn machine() -> String {
+    let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let count = std::thread::available_parallelism().map_or(0, usize::from);
+    let mut shown = model.map_or("unknown processor", |(_, name)| name).to_string();
+    if write!(shown, ", {count} threads, {} {}", std::env::consts::OS, std::env::consts::ARCH)
+        .is_err()
+    {
+        return "unknown".into();
+    }
+    if let Some(load) = fs::read_to_string("/proc/loadavg").ok().as_deref().and_then(first_word) {
+        shown.push_str(&format!("; {load} programs wanted to run at the end of it"));
+    }
+    shown
+}
+
+fn first_word(text: &str) -> Option<&str> {
+    text.split_whitespace().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(thousands(1_234_567.2), "1,234,567");
+        assert_eq!(thousands(999.0), "999");
+    }
+}
