@@ -12,7 +12,7 @@ use alluvium::{args::Named, clock, open::Opened, run};
 use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Batch, Chain, Effects, Input, Pipeline, Run, Settings,
-    decode::{Decoder, Rows},
+    decode::Rows,
     spec::{Answer, Spec},
 };
 use alluvium_ledger::{
@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
         let mut best: Option<Cost> = None;
         for round in 0..rounds {
             let cost = match stage {
-                Stage::Read => bench.cost(|batch| drop(batch.len()))?,
+                Stage::Read => bench.cost(|_| ())?,
                 Stage::Decode => bench.decode(None)?,
                 Stage::Digest => bench.decode(Some(Chain::default()))?,
                 Stage::Judge => bench.step(&judged)?,

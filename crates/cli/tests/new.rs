@@ -235,7 +235,10 @@ fn small_and_crooked_samples_run() {
         format!("u{},{}.5,{}", (noise ^ row) % 200, noise % 50, u8::from(noise % 40 == 0))
     });
     let file = runs("users.csv", &many, 600, 0);
-    assert!(file.contains("hashed.hash = { of = [\"user\"]") && file.contains("\"f1\""), "{file}");
+    assert!(
+        file.contains("hashed.hash = { of = [\"user\"]") && file.contains("metrics = [\"f1\""),
+        "{file}"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ const RUNS: &str =
 const SPREAD_MAX: u32 = 100;
 /// Clusters are found by distance, which many columns of 0 and 1 drown.
 const SPREAD_MAX_CLUSTERS: u32 = 20;
-/// Below this share the rarer of two classes is what a metric has to look at.
+/// Where all classes but one have less than this share, they are what a metric has to look at.
 const RARE_SHARE: f64 = 0.05;
 
 /// The text of the file.
@@ -131,6 +131,13 @@ impl Draft {
             LabelKind::ManyClasses(_) => false,
             LabelKind::Number => true,
         })
+    }
+
+    /// Whether nearly all labels are of one class.
+    fn is_rare(&self) -> bool {
+        let counts = self.classes().into_iter().map(|(_, count)| count);
+        let (most, all) = counts.fold((0, 0), |(most, all), count| (count.max(most), count + all));
+        all > 0 && ((all - most) as f64) < RARE_SHARE * all as f64
     }
 
     /// The classes in the order of their codes: words for no before words for yes, numbers by size;
@@ -358,9 +365,13 @@ fn features(draft: &Draft, steps: &Steps) -> String {
 }
 
 fn models(draft: &Draft, steps: &Steps) -> String {
+    // By its default a leaf is left whole where one class has 99 % of it.
+    let share = if draft.is_rare() { ", majority_share_max = 1.0" } else { "" };
     let tree = |more: &str| {
         let uses = long_list("use = ", &steps.tree());
-        let learner = "learner.hoeffding_tree = { grace_period = 200, memory_max = \"64 MiB\" }";
+        let settings = format!("grace_period = 200, memory_max = \"64 MiB\"{share}");
+        let note = if draft.is_rare() { "1.0: looks for rare classes" } else { "" };
+        let learner = line(&format!("learner.hoeffding_tree = {{ {settings} }}"), note);
         format!("{uses}\n{learner}\n{more}")
     };
     let linear = long_list("use = ", &steps.linear(true));
@@ -385,17 +396,19 @@ fn models(draft: &Draft, steps: &Steps) -> String {
 }
 
 fn runs(draft: &Draft) -> String {
-    let classes = draft.classes();
-    let total: u64 = classes.iter().map(|(_, count)| count).sum();
-    let is_rare = matches!(classes.as_slice(),
-        [_, (_, count)] if (*count as f64) < RARE_SHARE * total as f64);
     let (metrics, note, first): (&[&str], _, _) = match draft.label.as_ref().map(|l| &l.kind) {
         None => (&["sum_of_squares"], "", "clusters"),
         Some(LabelKind::Number) => (&["mae", "rmse", "r2"], "", "linear"),
-        Some(_) if is_rare => (
-            &["f1", "balanced_accuracy", "log_loss"],
+        Some(_) if draft.is_rare() => (
+            // F1 is that of the second class: of no use where that is the common one.
+            match draft.classes().as_slice() {
+                [(_, first), (_, second)] if second < first => {
+                    &["f1", "balanced_accuracy", "log_loss"]
+                }
+                _ => &["balanced_accuracy", "accuracy", "log_loss"],
+            },
             "accuracy says little of so rare a class",
-            "linear",
+            if draft.is_linear() { "linear" } else { "tree" },
         ),
         Some(_) if draft.is_linear() => (&["accuracy", "kappa_t", "log_loss"], "", "linear"),
         Some(_) => (&["accuracy", "kappa_t", "log_loss"], "", "tree"),
