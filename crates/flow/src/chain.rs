@@ -17,8 +17,8 @@ const LINK_BYTES: usize = 64 << 10;
 pub struct Chain {
     digest: [u8; 32],
     records: u32,
-    /// The digest and the records since it, in one piece: hashed in two, the second would not lie on
-    /// the hash's own blocks, and take twice the time. Empty without records.
+    /// The digest and the records since it, in one piece: hashed in two, the second would not lie
+    /// on the hash's own blocks, and take twice the time. Empty without records.
     link: Vec<u8>,
 }
 

@@ -194,8 +194,8 @@ fn guessed_label<'a>(
     }
 }
 
-/// What a label is that somebody, or its name, says is one. Where the file goes on, a class that has
-/// not come yet may come later: an anomaly, most often.
+/// What a label is that somebody, or its name, says is one. Where the file goes on, a class that
+/// has not come yet may come later: an anomaly, most often.
 fn named_kind(column: &Column, survey: &Survey) -> Result<LabelKind, String> {
     let counts = &column.counts;
     let is_constant = counts.different() == 1 && counts.long + counts.others + counts.arrays == 0;
@@ -205,8 +205,8 @@ fn named_kind(column: &Column, survey: &Survey) -> Result<LabelKind, String> {
     }
 }
 
-/// What a label of such values is, with so many texts as classes at most, each of which comes so many
-/// times at least, on average.
+/// What a label of such values is, with so many texts as classes at most, each of which comes so
+/// many times at least, on average.
 fn label_kind(counts: &Counts, texts_max: usize, each_min: u64) -> Result<LabelKind, String> {
     let different = counts.different();
     if counts.present == 0 {

@@ -76,8 +76,8 @@ impl Judged {
         Judged { name: name.into(), task, learner, judge, detector, answer, opening }
     }
 
-    /// Holds its answer against the truth. Says whether the detector saw a change. The judge takes it
-    /// in when it is settled, at the latest at the end of the step.
+    /// Holds its answer against the truth. Says whether the detector saw a change. The judge takes
+    /// it in when it is settled, at the latest at the end of the step.
     pub(super) fn judge(&mut self, label: Label<'_>, before: f64, time: Time) -> bool {
         let Some(outcome) = self.judge.note(&self.answer, label, before, time) else {
             return false;

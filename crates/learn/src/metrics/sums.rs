@@ -86,7 +86,8 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 impl Sum {
     #[inline]
     pub(super) fn add(&mut self, value: f64) {
-        // Tested together: a branch on ones and noughts alone would be foretold wrongly half the time.
+        // Tested together: a branch on ones and noughts alone would be foretold wrongly half the
+        // time.
         let is_unit = (value == 0.0) | (value.abs() == 1.0);
         if !self.is_mixed && (is_unit & (self.high.abs() < EXACT_MAX)) {
             self.high += value;

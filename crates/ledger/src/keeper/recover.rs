@@ -3,17 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use alluvium_flow::{Batch, Chain, Headers, OutTopic, Pipeline, order::OrderKey};
-use alluvium_learn::{Reader, Time};
+use alluvium_flow::{Batch, Headers, OutTopic, Pipeline};
+use alluvium_learn::Time;
 
 use super::{
     Halt, Keeper, Next, Office, Phase, Trouble, input_ends,
     output::{OUT_TOPICS, OutLane, Outputs, parse_order},
     replay::Replay,
-    snapshot::{ORDER_SECTION, Snapshots},
+    snapshot::Snapshots,
 };
 use crate::{
-    control::{At, Body, Control, digest_of},
+    control::{Body, Control, digest_of},
     log::{Log, LogError, Outgoing, Policy, Polled, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
     read::Stretch,
@@ -468,45 +468,5 @@ impl<L: Log> Keeper<L> {
             }
         }
         Ok(None)
-    }
-}
-
-impl Office {
-    fn restore(&mut self, manifest: &Manifest, sections: &Sections) -> Result<(), Trouble> {
-        self.replay.fold = manifest.control.clone();
-        self.outputs.restore(&manifest.outputs);
-        for (topic, id) in &manifest.topics {
-            if self.topics.get(topic).is_some_and(|found| format!("{found:032x}") != *id) {
-                let why = format!("the topic {topic} was deleted and made again");
-                return Err(Halt::LogChanged(why).into());
-            }
-        }
-        let Some(settings) = &manifest.settings else { return Ok(()) };
-        let built = Pipeline::build(settings);
-        let mut pipeline = built.map_err(|why| Halt::Settings(why.to_string()))?;
-        pipeline.restore(sections).map_err(|why| Halt::Settings(why.to_string()))?;
-        self.replay.pipeline = Some(pipeline);
-        let order = sections.get(ORDER_SECTION).map(Vec::as_slice).unwrap_or_default();
-        self.restore_lanes(order).map_err(|why| Halt::Settings(why.to_string()))?;
-        self.replay.renew_decoders();
-        Ok(())
-    }
-
-    fn restore_lanes(&mut self, bytes: &[u8]) -> Result<(), alluvium_learn::StateError> {
-        let mut from = Reader::new(bytes);
-        if from.left() == 0 {
-            return Ok(());
-        }
-        from.format("the order", 1)?;
-        for _ in 0..from.len(1)? {
-            let input = from.str()?.into();
-            let (partition, offset) = (from.u32()?, from.u64()?);
-            let (key, chain) = (OrderKey::read(&mut from)?, Chain::read(&mut from)?);
-            if let Some(index) = self.replay.open_lane(&At { input, partition, offset }) {
-                self.replay.lanes[index].stand_at(offset, key, chain.clone());
-                self.replay.learned_chains[index] = chain;
-            }
-        }
-        from.end()
     }
 }

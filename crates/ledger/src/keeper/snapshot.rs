@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alluvium_flow::{Batch, Headers, Pipeline};
-use alluvium_learn::{Time, Writer};
+use alluvium_flow::{Batch, Chain, Headers, Pipeline, order::OrderKey};
+use alluvium_learn::{Reader, Time, Writer};
 
 use super::{Halt, Keeper, Office, Trouble, positions};
 use crate::{
-    control::Fold,
+    control::{At, Fold},
     log::{Log, Outgoing, Polled, RecordReader, Route, Settled, Span, Ticket},
     manifest::{FORMAT, Manifest, PageRef, Sections, StateKey, pages},
 };
@@ -292,5 +292,50 @@ impl Office {
             self.appender.submit(snapshots.route, record);
             snapshots.known.remove(&key);
         }
+    }
+}
+
+impl Office {
+    /// Stands where a manifest stood.
+    pub(super) fn restore(
+        &mut self,
+        manifest: &Manifest,
+        sections: &Sections,
+    ) -> Result<(), Trouble> {
+        self.replay.fold = manifest.control.clone();
+        self.outputs.restore(&manifest.outputs);
+        for (topic, id) in &manifest.topics {
+            if self.topics.get(topic).is_some_and(|found| format!("{found:032x}") != *id) {
+                let why = format!("the topic {topic} was deleted and made again");
+                return Err(Halt::LogChanged(why).into());
+            }
+        }
+        let Some(settings) = &manifest.settings else { return Ok(()) };
+        let built = Pipeline::build(settings);
+        let mut pipeline = built.map_err(|why| Halt::Settings(why.to_string()))?;
+        pipeline.restore(sections).map_err(|why| Halt::Settings(why.to_string()))?;
+        self.replay.pipeline = Some(pipeline);
+        let order = sections.get(ORDER_SECTION).map(Vec::as_slice).unwrap_or_default();
+        self.restore_lanes(order).map_err(|why| Halt::Settings(why.to_string()))?;
+        self.replay.renew_decoders();
+        Ok(())
+    }
+
+    fn restore_lanes(&mut self, bytes: &[u8]) -> Result<(), alluvium_learn::StateError> {
+        let mut from = Reader::new(bytes);
+        if from.left() == 0 {
+            return Ok(());
+        }
+        from.format("the order", 1)?;
+        for _ in 0..from.len(1)? {
+            let input = from.str()?.into();
+            let (partition, offset) = (from.u32()?, from.u64()?);
+            let (key, chain) = (OrderKey::read(&mut from)?, Chain::read(&mut from)?);
+            if let Some(index) = self.replay.open_lane(&At { input, partition, offset }) {
+                self.replay.lanes[index].stand_at(offset, key, chain.clone());
+                self.replay.learned_chains[index] = chain;
+            }
+        }
+        from.end()
     }
 }

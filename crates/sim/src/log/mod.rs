@@ -108,7 +108,8 @@ impl VirtualLog {
         }
     }
 
-    /// A partition loses its tail: what was acknowledged, and copied to nobody before its leader died.
+    /// A partition loses its tail: what was acknowledged, and copied to nobody before its leader
+    /// died.
     pub fn cut_off(&self, topic: &str, partition: usize, end: u64) {
         let mut world = self.world.borrow_mut();
         if let Some(topic) = world.find(topic) {
