@@ -449,6 +449,7 @@ impl Play {
             self.actors[number].lease = false;
         }
         self.log.world().calm_down();
+        self.rot();
         for input in 0..self.scene.inputs.len() {
             for partition in 0..self.scene.inputs[input].partitions.len() {
                 for _ in 0..self.scene.inputs[input].partitions[partition].len() {
@@ -478,6 +479,19 @@ impl Play {
         let keeper = self.actors[keeper].keeper.as_ref();
         let progress = keeper.map(Keeper::progress);
         Err(format!("no end without faults: {progress:?}"))
+    }
+
+    /// Bytes rot in the state topic: what was written before has to do.
+    fn rot(&mut self) {
+        if self.truncated || self.kind == Kind::Lossy || self.random.chance(500) {
+            return;
+        }
+        let mut world = self.log.world();
+        let topic = world.find(&format!("{PREFIX}state"));
+        if topic.is_some_and(|topic| world.rot(topic)) {
+            drop(world);
+            self.say(|| "A PAGE of the newest manifest rots".into());
+        }
     }
 
     /// What zombies still have under way lands as well.

@@ -8,6 +8,7 @@ use super::{
     learn::inputs_digest,
 };
 use crate::{
+    bugs::{Bug, planted},
     control::{At, Body, Control, Folded},
     log::{Log, Outgoing, Ticket},
 };
@@ -145,9 +146,9 @@ impl<L: Log> Keeper<L> {
         {
             return Ok(Some(body));
         }
-        let body = if !office.replay.fold.caught_up() {
+        let body = if !office.replay.fold.caught_up() && !planted(Bug::CutByArrival) {
             office.plan_catchup(options.cut_records_max)
-        } else if options.follow {
+        } else if options.follow || !office.replay.fold.caught_up() {
             office.look_for_partitions(log, now)?;
             office.plan_live()
         } else {
@@ -340,7 +341,7 @@ impl Office {
             );
             return Err(Halt::LogChanged(why).into());
         }
-        if offset == self.replay.fold.next {
+        if offset == self.replay.fold.next || planted(Bug::LearnOnAcknowledgement) {
             let bytes = in_flight.bytes.clone();
             self.fold_record(offset, &bytes)?;
         }
