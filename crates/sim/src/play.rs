@@ -1,6 +1,8 @@
 //! What happens in a run: keepers turn, pause, die and come back; records arrive; somebody asks for
 //! something; the log does what it may.
 
+mod mischief;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use alluvium_flow::{Decision, Headers};
@@ -343,101 +345,6 @@ impl Play {
             world.append(control, 0, Kept::new(&record));
         }
     }
-
-    fn pause(&mut self, number: usize) {
-        let paused = !self.actors[number].paused && self.random.chance(500);
-        self.actors[number].paused = paused;
-        self.say(|| format!("k{number} {}", if paused { "PAUSES" } else { "wakes" }));
-    }
-
-    fn die_or_live(&mut self, number: usize) {
-        if self.actors[number].keeper.is_none() {
-            self.start(number, None);
-        } else if self.random.chance(400) {
-            self.crash(number);
-        }
-    }
-
-    /// The lease moves; the old holder may go on believing in it.
-    fn move_lease(&mut self, number: usize) {
-        for other in 0..self.actors.len() {
-            if other != number && self.random.chance(500) {
-                self.actors[other].lease = false;
-            }
-        }
-        self.actors[number].lease = true;
-        self.say(|| format!("LEASE to k{number}"));
-    }
-
-    fn end_session(&mut self) {
-        let mut world = self.log.world();
-        let alive: Vec<usize> = (0..world.sessions.len())
-            .filter(|session| !world.sessions[*session].abandoned)
-            .collect();
-        if !alive.is_empty() && self.random.chance(400) {
-            let session = *self.random.pick(&alive);
-            world.end_session(session);
-            drop(world);
-            self.say(|| format!("SESSION {session} ends"));
-        }
-    }
-
-    /// What a session that is over had under way is lost from some point on.
-    fn lose_late(&mut self) {
-        let mut world = self.log.world();
-        let Some((session, way)) = world.some_busy() else { return };
-        if world.sessions[session].abandoned || world.sessions[session].ended {
-            world.lose_tail(session, way);
-            drop(world);
-            self.say(|| format!("LATE appends of session {session} way {way} are lost"));
-        }
-    }
-
-    fn turn_slow(&mut self) {
-        let mut world = self.log.world();
-        if let Some((session, way)) = world.some_busy() {
-            world.toggle_slow(session, way);
-        }
-    }
-
-    /// Somebody edits the pipeline file. What runs already goes on with the old one.
-    fn change_file(&mut self) {
-        if self.kind == Kind::Finished {
-            return;
-        }
-        if self.random.chance(300) && self.requests < self.size.requests {
-            self.file = self.scene.other_learning(self.file, &mut self.random);
-            let settings: Arc<_> = self.scene.settings(self.file);
-            self.request(Decision::Adopt { settings });
-        } else {
-            self.file = self.scene.other_runs(self.file, &mut self.random);
-        }
-        let file = self.file;
-        self.say(|| format!("FILE {file:?}"));
-    }
-
-    fn truncate(&mut self) {
-        if self.truncated || !self.random.chance(60) {
-            return;
-        }
-        let mut world = self.log.world();
-        let Some(control) = world.find(&format!("{PREFIX}control")) else { return };
-        let partition = &world.topics[control].partitions[0];
-        let (next, earliest) = (partition.next, partition.earliest);
-        if next < 4 {
-            return;
-        }
-        let end = (next - 1 - self.random.below(4.min(next - 1))).max(earliest);
-        world.truncate(control, 0, end);
-        if let Some(watch) = &mut world.watch {
-            watch.blind = true;
-        }
-        drop(world);
-        self.truncated = true;
-        self.say(|| format!("CONTROL is cut off at {end}"));
-    }
-
-    // ------------------------------------------------------------------ the end
 
     /// All faults end; one keeper has to finish everything.
     fn finish(&mut self) -> Result<(), String> {

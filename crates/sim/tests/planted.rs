@@ -1,5 +1,6 @@
 //! Planted mistakes are found: `cargo test -p alluvium-sim --features planted --test planted`.
 #![cfg(feature = "planted")]
+#![allow(clippy::print_stdout)]
 
 use alluvium_sim::{Bug, Kind, run};
 

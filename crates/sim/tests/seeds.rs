@@ -1,5 +1,7 @@
 //! Two thousand runs, each held to its reference. `cargo xtask sim` plays more.
 
+#![allow(clippy::print_stdout)]
+
 use alluvium_sim::{Kind, Stats, run};
 
 /// Plays so many seeds of a kind from one on; every hundredth twice.
