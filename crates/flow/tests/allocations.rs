@@ -4,6 +4,7 @@
 //! Counted by an allocator of the test's own. What remains is counted against batches and turns of
 //! the judges' windows (once in a thousand records each metric is computed anew), never records.
 #![expect(unsafe_code, reason = "an allocator that counts is unsafe by its trait")]
+#![allow(clippy::unwrap_used)]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -123,10 +123,8 @@ impl Office {
         let mut sections: Sections = pipeline.save();
         sections.insert(ORDER_SECTION.into(), self.save_lanes());
         let mut control = match self.replay.pending.front() {
-            Some(pending) if !planted(Bug::NewestControlInManifest) => {
-                pending.accepted.before.as_ref().clone()
-            }
-            _ => self.replay.fold.clone(),
+            Some(pending) => pending.accepted.before.as_ref().clone(),
+            None => self.replay.fold.clone(),
         };
         if planted(Bug::RequestsNotInManifest) {
             control.requests.clear();
