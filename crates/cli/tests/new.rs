@@ -62,7 +62,7 @@ impl Bench {
         let run = self.call(&["run", "--json"]);
         assert!(run.status.success(), "{}{}", self.file(), String::from_utf8_lossy(&run.stderr));
         let lines = String::from_utf8(run.stdout).unwrap();
-        let events = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line));
+        let events = lines.lines().map(serde_json::from_str::<serde_json::Value>);
         events.map(Result::unwrap).find(|event| event["event"] == "summary").unwrap()
     }
 
