@@ -58,7 +58,7 @@ impl Component for LogLoss {
             LabelShape::Class { .. } => {
                 let loss_max = math::ln(1.0 / floor);
                 Ok(LogLoss { floor, loss_max, loss: Mean::default() })
-            },
+            }
             _ => Err(ConfigError::unfit("log_loss needs a class as the label; try mae or rmse")),
         }
     }
