@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Field {
     /// A finite number.
     Number(NumberField),
-    /// So many numbers: that column and those after it in CSV, an array elsewhere.
+    /// So many numbers: in CSV its name in `columns` stands for so many columns, elsewhere it is an
+    /// array.
     Numbers(NumbersField),
     /// One of a bounded set of names, coded in the order of first sight.
     Category(CategoryField),
