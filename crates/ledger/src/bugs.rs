@@ -4,13 +4,54 @@
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bug {
-    /// A cut is learned when it is acknowledged, not when it is accepted.
+    /// A cut is learned when it is acknowledged, whoever wrote in between.
     LearnOnAcknowledgement,
+    /// The ends of the outputs are asked before the TERM is there.
+    OutputsBeforeTerm,
+    /// The ends of the outputs are those that a lagging copy knows.
+    StaleOutputEnds,
+    /// A manifest is written before the outputs up to its step are acknowledged.
+    ManifestBeforeOutputs,
+    /// Everything is released again after a recovery.
+    ReleaseAll,
+    /// After a recovery the first output is taken for released.
+    SkipOne,
+    /// The last output found is taken for the greatest.
+    GreatestIsLast,
+    /// Cuts follow the arrival of records while catching up.
+    CutByArrival,
+    /// Requests that were read and not adopted are left out of manifests.
+    RequestsNotInManifest,
+    /// A manifest holds the last offsets learned, not the next.
+    PositionOffByOne,
+    /// Pages are not compared with their digests.
+    NoDigestCheck,
+    /// A cut of an earlier term is accepted if its number follows.
+    ZombiesCount,
+    /// A manifest holds control as it was read, not as it was learned.
+    NewestControlInManifest,
+    /// A manifest says of the outputs where they end when it is written.
+    EndsAtManifest,
 }
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 1] = [Bug::LearnOnAcknowledgement];
+    pub const ALL: [Bug; 14] = [
+        Bug::LearnOnAcknowledgement,
+        Bug::OutputsBeforeTerm,
+        Bug::StaleOutputEnds,
+        Bug::ManifestBeforeOutputs,
+        Bug::ReleaseAll,
+        Bug::SkipOne,
+        Bug::GreatestIsLast,
+        Bug::CutByArrival,
+        Bug::RequestsNotInManifest,
+        Bug::PositionOffByOne,
+        Bug::NoDigestCheck,
+        Bug::ZombiesCount,
+        Bug::NewestControlInManifest,
+        Bug::EndsAtManifest,
+    ];
 }
 
 #[cfg(feature = "planted")]

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use alluvium_flow::Record;
 use alluvium_learn::Time;
 
-use crate::manifest::{Manifest, Sections, StateKey};
+use crate::{
+    bugs::{Bug, planted},
+    manifest::{Manifest, Sections, StateKey},
+};
 
 /// A state topic, read record by record.
 #[derive(Debug, Default)]
@@ -63,7 +66,8 @@ impl Manifest {
         let mut sections = Sections::new();
         for page in &self.pages {
             let bytes = pages.get(&page.key)?;
-            if bytes.len() != page.bytes as usize || *blake3::hash(bytes).to_hex() != *page.digest {
+            let is_it = || *blake3::hash(bytes).to_hex() == *page.digest;
+            if bytes.len() != page.bytes as usize || !(planted(Bug::NoDigestCheck) || is_it()) {
                 return None;
             }
             sections.entry(page.section.clone()).or_default().extend_from_slice(bytes);

@@ -26,7 +26,8 @@ struct Actor {
     keeper: Option<Keeper<VirtualLog>>,
     client: usize,
     lives: u64,
-    file: File,
+    /// How many changes of what is learned its file knows.
+    decided: u64,
     paused: bool,
     /// Whether it believes in its lease.
     lease: bool,
@@ -48,8 +49,9 @@ pub(crate) struct Play {
     pub(crate) scene: Scene,
     actors: Vec<Actor>,
     arrived: BTreeMap<(usize, usize), usize>,
-    /// The newest pipeline file.
+    /// The newest pipeline file, and how often what is learned was changed in it.
     file: File,
+    decided: u64,
     now: Time,
     weights: [u32; HAPPENINGS],
     pub(crate) requests: u64,
@@ -73,7 +75,7 @@ impl Play {
             keeper: None,
             client: 0,
             lives: 0,
-            file: File { learned: 0, runs: 0 },
+            decided: 0,
             paused: false,
             lease: false,
             stop: false,
@@ -91,6 +93,7 @@ impl Play {
             actors,
             arrived: BTreeMap::new(),
             file: File { learned: 0, runs: 0 },
+            decided: 0,
             now: 1_000,
             weights,
             requests: 0,
@@ -194,7 +197,7 @@ impl Play {
         let actor = &mut self.actors[number];
         actor.client = log.number();
         actor.lives += 1;
-        actor.file = self.file;
+        actor.decided = self.decided;
         (actor.halted, actor.paused, actor.stop) = (false, false, false);
         actor.skew = self.random.below(2_000) as Time - 1_000;
         if !is_last && self.random.chance(150) {
@@ -214,7 +217,11 @@ impl Play {
                 options.tick_ms
             )
         });
-        self.actors[number].keeper = Some(Keeper::new(log, options));
+        let mut keeper = Keeper::new(log, options);
+        if self.random.chance(700) {
+            keeper.bound_turns(self.random.between(1, 6) as usize);
+        }
+        self.actors[number].keeper = Some(keeper);
     }
 
     fn options(&mut self, number: usize) -> Options {
@@ -272,7 +279,7 @@ impl Play {
     /// A halt must have a reason.
     fn halted(&mut self, number: usize, halt: &Halt) -> Result<(), String> {
         self.say(|| format!("k{number} HALTS: {halt}"));
-        let old_file = self.actors[number].file.learned != self.file.learned;
+        let old_file = self.actors[number].decided != self.decided;
         // Where something was lost any halt is right.
         let justified = self.truncated
             || match halt {
@@ -407,6 +414,7 @@ impl Play {
         }
         if self.random.chance(300) && self.requests < self.size.requests {
             self.file = self.scene.other_learning(self.file, &mut self.random);
+            self.decided += 1;
             let settings: Arc<_> = self.scene.settings(self.file);
             self.request(Decision::Adopt { settings });
         } else {
@@ -449,6 +457,7 @@ impl Play {
             self.actors[number].lease = false;
         }
         self.log.world().calm_down();
+        self.rot();
         for input in 0..self.scene.inputs.len() {
             for partition in 0..self.scene.inputs[input].partitions.len() {
                 for _ in 0..self.scene.inputs[input].partitions[partition].len() {
@@ -478,6 +487,19 @@ impl Play {
         let keeper = self.actors[keeper].keeper.as_ref();
         let progress = keeper.map(Keeper::progress);
         Err(format!("no end without faults: {progress:?}"))
+    }
+
+    /// Bytes rot in the state topic: what was written before has to do.
+    fn rot(&mut self) {
+        if self.truncated || self.kind == Kind::Lossy || self.random.chance(500) {
+            return;
+        }
+        let mut world = self.log.world();
+        let topic = world.find(&format!("{PREFIX}state"));
+        if topic.is_some_and(|topic| world.rot(topic)) {
+            drop(world);
+            self.say(|| "A PAGE of the newest manifest rots".into());
+        }
     }
 
     /// What zombies still have under way lands as well.

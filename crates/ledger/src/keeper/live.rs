@@ -8,12 +8,13 @@ use super::{
     pending,
 };
 use crate::{
+    bugs::{Bug, planted},
     control::{At, Body, Control, Folded},
     log::{Log, Outgoing, Ticket},
 };
 
-/// How many records a turn learns: bounds how long it takes.
-const LEARN_RECORDS: usize = 16_384;
+/// How many records a turn learns, unless somebody says otherwise: bounds how long it takes.
+pub(super) const LEARN_RECORDS: usize = 16_384;
 
 /// How often new partitions are looked for, in milliseconds.
 const LOOK_MS: Time = 5_000;
@@ -41,7 +42,7 @@ impl<L: Log> Keeper<L> {
         if !signals.stop {
             any |= self.write_control(now)?;
         }
-        any |= self.learn(now, LEARN_RECORDS)?;
+        any |= self.learn(now, self.learn_records)?;
         any |= self.snapshot(now, signals.stop)?;
         let office = self.office.as_mut().expect("live means in office");
         if any {
@@ -145,9 +146,9 @@ impl<L: Log> Keeper<L> {
         {
             return Ok(Some(body));
         }
-        let body = if !office.replay.fold.caught_up() {
+        let body = if !office.replay.fold.caught_up() && !planted(Bug::CutByArrival) {
             office.plan_catchup(options.cut_records_max)
-        } else if options.follow {
+        } else if options.follow || !office.replay.fold.caught_up() {
             office.look_for_partitions(log, now)?;
             office.plan_live()
         } else {
@@ -339,7 +340,7 @@ impl Office {
             );
             return Err(Halt::LogChanged(why).into());
         }
-        if offset == self.replay.fold.next {
+        if offset == self.replay.fold.next || planted(Bug::LearnOnAcknowledgement) {
             let bytes = in_flight.bytes.clone();
             self.fold_record(offset, &bytes)?;
         }

@@ -5,6 +5,7 @@ use alluvium_flow::{Effects, OutKey, OutTopic};
 use alluvium_learn::Time;
 
 use crate::{
+    bugs::{Bug, planted},
     log::{Appender, Outgoing, Route, Settled, Ticket},
     manifest::{OutPair, OutState},
 };
@@ -132,7 +133,13 @@ impl Outputs {
         for output in &effects.outputs {
             let Some(lane) = self.lane(output.topic, output.partition) else { continue };
             let OutKey { step, ordinal } = output.order;
-            if (step, ordinal) <= lane.found.greatest {
+            let (was_step, was_ordinal) = lane.found.greatest;
+            if (step, ordinal) <= lane.found.greatest && !planted(Bug::ReleaseAll) {
+                continue;
+            }
+            let is_next = step == was_step + 1 && was_step > 0
+                || step == was_step && ordinal == was_ordinal + 1;
+            if is_next && planted(Bug::SkipOne) {
                 continue;
             }
             let record = Outgoing {

@@ -13,6 +13,7 @@ use super::{
     snapshot::{ORDER_SECTION, Snapshots},
 };
 use crate::{
+    bugs::{Bug, planted},
     control::{At, Body, Control, digest_of},
     log::{Log, LogError, Outgoing, Policy, Polled, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
@@ -103,12 +104,14 @@ impl<L: Log> Keeper<L> {
             last_look: 0,
             topics,
         }));
+        let output_ends =
+            if planted(Bug::OutputsBeforeTerm) { self.output_ends()? } else { Vec::new() };
         self.phase = Phase::Recovering(Box::new(Recovery {
             stage: Stage::Term { ticket },
             read_from: 0,
             read_to: 0,
             state_end: 0,
-            output_ends: Vec::new(),
+            output_ends,
             batch: Batch::new(),
         }));
         Ok(Next::Again)
@@ -174,14 +177,21 @@ impl<L: Log> Keeper<L> {
         };
         office.term = offset + 1;
         recovery.read_to = offset + 1;
+        if !planted(Bug::OutputsBeforeTerm) {
+            recovery.output_ends = self.output_ends()?;
+        }
+        self.begin_scan(recovery)
+    }
+
+    fn output_ends(&mut self) -> Result<Vec<u64>, LogError> {
+        let office = self.office.as_ref().expect("opened by begin");
         let mut ends = Vec::new();
         for lane in &office.outputs.lanes {
             let topic = format!("{}{}", self.options.prefix, lane.topic.name());
             let known = self.log.ends(&topic)?.ok_or(LogError::NoTopic { topic })?;
             ends.push(known.partitions.get(lane.partition as usize).map_or(0, |p| p.stable));
         }
-        recovery.output_ends = ends;
-        self.begin_scan(recovery)
+        Ok(ends)
     }
 
     fn begin_scan(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
@@ -391,7 +401,10 @@ impl<L: Log> Keeper<L> {
         let Stage::Outputs { stretch, lane } = &mut recovery.stage else { return Ok(None) };
         let office = self.office.as_mut().expect("opened by begin");
         let Some(out) = office.outputs.lanes.get_mut(*lane) else { return Ok(Some(Next::Done)) };
-        let end = recovery.output_ends[*lane];
+        let mut end = recovery.output_ends[*lane];
+        if planted(Bug::StaleOutputEnds) {
+            end = end.min(end.max(out.found.offset).midpoint(out.found.offset));
+        }
         let topic = format!("{}{}", self.options.prefix, out.topic.name());
         if stretch.is_none() {
             let known = self.log.ends(&topic)?.map(|ends| ends.partitions[out.partition as usize]);
@@ -424,7 +437,9 @@ impl<L: Log> Keeper<L> {
                         let why = format!("{place} names control:{cut}, which counts for nothing");
                         return Err(Halt::LogChanged(why).into());
                     }
-                    greatest = greatest.max((key.step, key.ordinal));
+                    let found = (key.step, key.ordinal);
+                    let is_last = planted(Bug::GreatestIsLast);
+                    greatest = if is_last { found } else { greatest.max(found) };
                 }
                 out.found.greatest = greatest;
                 if newer {

@@ -8,6 +8,7 @@ use alluvium_learn::{Time, Writer};
 
 use super::{Halt, Keeper, Office, Trouble, positions};
 use crate::{
+    bugs::{Bug, planted},
     control::Fold,
     log::{Log, Outgoing, Polled, RecordReader, Route, Settled, Span, Ticket},
     manifest::{FORMAT, Manifest, PageRef, Sections, StateKey, pages},
@@ -121,10 +122,15 @@ impl Office {
         let pipeline = self.replay.pipeline.as_ref().expect("asked with one");
         let mut sections: Sections = pipeline.save();
         sections.insert(ORDER_SECTION.into(), self.save_lanes());
-        let control = match self.replay.pending.front() {
-            Some(pending) => pending.accepted.before.as_ref().clone(),
-            None => self.replay.fold.clone(),
+        let mut control = match self.replay.pending.front() {
+            Some(pending) if !planted(Bug::NewestControlInManifest) => {
+                pending.accepted.before.as_ref().clone()
+            }
+            _ => self.replay.fold.clone(),
         };
+        if planted(Bug::RequestsNotInManifest) {
+            control.requests.clear();
+        }
         let snapshots = &mut self.snapshots;
         snapshots.generation += 1;
         (snapshots.wanted, snapshots.last) = (false, Some(now));
@@ -187,7 +193,8 @@ impl Office {
             let lane = &self.replay.lanes[index];
             to.str(&lane.name);
             to.u32(lane.partition);
-            to.u64(lane.learned.position);
+            let is_last = planted(Bug::PositionOffByOne);
+            to.u64(lane.learned.position.saturating_sub(u64::from(is_last)));
             lane.learned.key.save(&mut to);
             self.replay.learned_chains[index].save(&mut to);
         }
@@ -211,9 +218,16 @@ impl Office {
         }
         let read_back = self.read_back(&mut running, log, topic)?;
         let pages = self.snapshots.acked >= running.pages;
-        if !(read_back && pages && self.outputs.acked_up_to(&running.outputs)) {
+        let released = self.outputs.acked_up_to(&running.outputs);
+        let released = released || planted(Bug::ManifestBeforeOutputs);
+        if !(read_back && pages && released) {
             self.snapshots.running = Some(running);
             return Ok(false);
+        }
+        if planted(Bug::EndsAtManifest) {
+            let step = running.manifest.step;
+            self.outputs.hold(&self.outputs.acked_ends(), step);
+            running.manifest.outputs = self.outputs.states();
         }
         let (key, value) = (running.manifest.key(), running.manifest.encode());
         let name = key.encode();

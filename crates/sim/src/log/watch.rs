@@ -115,6 +115,22 @@ impl Watch {
         self.newest = newest;
     }
 
+    /// A page that only the newest manifest names, where there is another manifest to fall back on.
+    pub(super) fn dispensable_page(&self) -> Option<StateKey> {
+        let verified = self.verified();
+        let (newest, others) = verified.split_first()?;
+        let is_shared = |key: &StateKey| others.iter().any(|manifest| manifest.names(*key));
+        let key = newest.pages.iter().map(|page| page.key).find(|key| !is_shared(key));
+        key.filter(|_| !others.is_empty())
+    }
+
+    /// The bytes of a page are no longer what they were.
+    pub(super) fn page_rots(&mut self, key: StateKey, value: &[u8]) {
+        let digest = blake3::hash(value).to_hex().to_string();
+        self.pages.insert(key, (value.len() as u32, digest));
+        self.newest = None;
+    }
+
     /// Below which offset nothing is needed by so many of the newest verified manifests, by topic
     /// and partition.
     pub(super) fn needed(&self, manifests: usize) -> BTreeMap<(String, usize), u64> {

@@ -456,6 +456,29 @@ impl World {
         found.history.retain(|landed| landed.offset < end);
     }
 
+    /// A page of the newest manifest is no longer what it was, where there is another manifest and
+    /// nothing under way that could take it away.
+    pub(crate) fn rot(&mut self, topic: usize) -> bool {
+        let is_busy =
+            |(session, way): &(usize, usize)| self.sessions[*session].ways[*way].topic == topic;
+        let page = self.watch.as_ref().and_then(Watch::dispensable_page);
+        let Some(key) = page.filter(|_| !self.busy.iter().any(is_busy)) else { return false };
+        let name = key.encode();
+        let records = &mut self.topics[topic].partitions[0].records;
+        let is_it = |kept: &&mut Rc<Kept>| kept.key.as_deref() == Some(name.as_bytes());
+        let Some(kept) = records.values_mut().find(is_it) else { return false };
+        let mut rotten = Kept::clone(kept);
+        let Some(byte) = rotten.value.as_mut().and_then(|value| value.last_mut()) else {
+            return false;
+        };
+        *byte ^= 1;
+        *kept = Rc::new(rotten);
+        if let Some(watch) = &mut self.watch {
+            watch.page_rots(key, kept.value.as_deref().unwrap_or_default());
+        }
+        true
+    }
+
     /// Where every partition of every topic ends.
     pub(crate) fn all_ends(&self) -> Vec<Vec<u64>> {
         let ends = |topic: &Topic| topic.partitions.iter().map(|p| p.next).collect();

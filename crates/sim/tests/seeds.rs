@@ -1,0 +1,64 @@
+//! Two thousand runs, each held to its reference. `cargo xtask sim` plays more.
+
+use alluvium_sim::{Kind, Stats, run};
+
+/// Plays so many seeds of a kind from one on; every hundredth twice.
+fn play(kind: Kind, seeds: std::ops::Range<u64>) -> Stats {
+    let mut sum = Stats::default();
+    for seed in seeds {
+        let stats = run(seed, kind, None).unwrap_or_else(|failure| panic!("{failure}"));
+        if seed % 100 == 0 {
+            let again = run(seed, kind, None).unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(
+                stats,
+                again,
+                "{} {seed} is not the same when it is played again",
+                kind.name()
+            );
+        }
+        sum.add(&stats);
+    }
+    println!("{} {sum:?}", kind.name());
+    sum
+}
+
+#[test]
+fn base_keeps_every_promise() {
+    let sum = play(Kind::Base, 0..700);
+    // The runs must be worth something: every fault has to bite.
+    let least = [sum.terms, sum.crashes, sum.manifests, sum.doubles, sum.versions, sum.adopted];
+    assert!(least.iter().all(|count| *count > 700), "{sum:?}");
+    assert!(sum.alarms > 100 && sum.refused > 1_000 && sum.halts > 50, "{sum:?}");
+}
+
+#[test]
+fn small_keeps_every_promise() {
+    play(Kind::Small, 0..600);
+}
+
+#[test]
+fn heavy_keeps_every_promise() {
+    play(Kind::Heavy, 0..250);
+}
+
+#[test]
+fn long_keeps_every_promise() {
+    play(Kind::Long, 0..40);
+}
+
+#[test]
+fn lossy_halts_or_keeps_every_promise() {
+    play(Kind::Lossy, 0..250);
+}
+
+#[test]
+fn a_control_topic_without_its_tail_is_noticed() {
+    let sum = play(Kind::Truncate, 0..150);
+    // What a lost cut released after everybody had looked cannot be known.
+    assert!(sum.silent <= 3, "{sum:?}");
+}
+
+#[test]
+fn a_finished_topic_has_one_history() {
+    play(Kind::Finished, 0..150);
+}
