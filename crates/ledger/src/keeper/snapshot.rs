@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alluvium_flow::{Batch, Headers, Pipeline};
 use alluvium_learn::{Time, Writer};
 
-use super::{Halt, Keeper, Office, Trouble, positions};
+use super::{Halt, Keeper, Office, Options, Trouble, positions};
 use crate::{
     bugs::{Bug, planted},
     control::Fold,
@@ -82,6 +82,12 @@ impl Snapshots {
     pub(super) fn is_level(&self, pipeline: Option<&Pipeline>) -> bool {
         let steps = pipeline.map_or(0, Pipeline::steps);
         self.running.is_none() && self.verified.last().map_or(0, |m| m.step) == steps
+    }
+
+    /// Whether a manifest is due and could be taken now.
+    pub(super) fn waits(&self, steps: u64, now: Time, options: &Options) -> bool {
+        let (steps_max, ms_max) = (options.snapshot_steps, options.snapshot_ms);
+        self.running.is_none() && self.is_due(steps, now, steps_max, ms_max)
     }
 
     fn is_due(&self, steps: u64, now: Time, every_steps: u64, every_ms: Time) -> bool {
