@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use alluvium_flow::{Decision, Headers, Settings, spec::Spec};
+use alluvium_flow::{Batch, Decision, Headers, Settings, spec::Spec};
 use alluvium_ledger::{
     control::Control,
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Log, Outgoing, Policy},
+    log::{Log, Outgoing, Policy, Polled, Span},
+    manifest::StateKey,
 };
 use alluvium_sim::{Faults, VirtualLog};
 use serde_json::json;
@@ -146,6 +147,28 @@ fn what_expired_before_there_was_a_manifest_halts() {
     log.expire("x", 0, 2);
     let end = finish(&mut Keeper::new(log.client(), options(&settings("10 records"))));
     assert!(matches!(end, Err(Halt::Expired(_))), "{end:?}");
+}
+
+#[test]
+fn manifests_keep_coming_while_there_is_always_more_to_learn() {
+    let mut log = log_with(200);
+    let settings = settings("1000 records");
+    let often = Options { cut_records_max: 8, snapshot_steps: 20, ..options(&settings) };
+    let mut keeper = Keeper::new(log.client(), often);
+    keeper.bound_turns(3);
+    while keeper.progress().step < 200 {
+        keeper.turn(0, GO).unwrap();
+    }
+    let ends = log.ends("p.state").unwrap().unwrap().partitions[0];
+    let span = Span { topic: "p.state".into(), partition: 0, from: 0, to: Some(ends.stable) };
+    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
+    let mut manifests = 0;
+    while reader.poll(&mut batch).unwrap() == Polled::Records {
+        let keys = batch.iter().filter(|record| record.value.is_some());
+        let keys = keys.filter_map(|record| StateKey::decode(record.key.unwrap()));
+        manifests += keys.filter(|key| key.page == 0).count();
+    }
+    assert!(manifests >= 7, "{manifests} manifests of 200 steps, one at least every 20 or so");
 }
 
 #[test]
