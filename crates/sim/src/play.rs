@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alluvium_flow::{Decision, Headers};
+use alluvium_flow::{Decision, Headers, Settings};
 use alluvium_learn::Time;
 use alluvium_ledger::{
     control::Control,
@@ -70,6 +70,23 @@ impl Play {
         let scene = Scene::new(size, &mut Random::new(mix(inputs, 1)));
         let mut random = Random::new(mix(seed, 2));
         let faults = faults(kind, &mut random);
+        let mut play = Play::staged(scene, random, seed, kind, faults);
+        for actor in 0..play.actors.len() {
+            play.start(actor, None);
+        }
+        play
+    }
+
+    /// A finished topic, a log in which nothing fails, and nobody who keeps a pipeline yet.
+    pub(crate) fn calm(inputs: u64, seed: u64, faults: Faults) -> Play {
+        let size = Size::of(Kind::Finished);
+        let scene = Scene::new(size, &mut Random::new(mix(inputs, 1)));
+        let random = Random::new(mix(seed, 2));
+        Play::staged(scene, random, seed, Kind::Finished, faults)
+    }
+
+    fn staged(scene: Scene, mut random: Random, seed: u64, kind: Kind, faults: Faults) -> Play {
+        let size = Size::of(kind);
         let log = VirtualLog::new(mix(seed, 3), faults);
         let actor = |_| Actor {
             keeper: None,
@@ -128,9 +145,10 @@ impl Play {
         world.lossy = self.kind == Kind::Lossy;
         drop(world);
         self.actors[0].lease = true;
-        for actor in 0..self.actors.len() {
-            self.start(actor, None);
-        }
+    }
+
+    pub(crate) fn first_settings(&mut self) -> Arc<Settings> {
+        self.scene.settings(self.file)
     }
 
     pub(crate) fn say(&mut self, text: impl FnOnce() -> String) {
@@ -335,7 +353,7 @@ impl Play {
         }
     }
 
-    fn request(&mut self, ask: Decision) {
+    pub(crate) fn request(&mut self, ask: Decision) {
         self.requests += 1;
         let value = Control::Request { ask, by: format!("somebody {}", self.requests) }.encode();
         self.say(|| format!("REQUEST {}", String::from_utf8_lossy(&value)));
@@ -415,7 +433,7 @@ impl Play {
         if self.random.chance(300) && self.requests < self.size.requests {
             self.file = self.scene.other_learning(self.file, &mut self.random);
             self.decided += 1;
-            let settings: Arc<_> = self.scene.settings(self.file);
+            let settings = self.scene.settings(self.file);
             self.request(Decision::Adopt { settings });
         } else {
             self.file = self.scene.other_runs(self.file, &mut self.random);
@@ -468,6 +486,15 @@ impl Play {
         let keeper = self.random.index(self.actors.len());
         let mut options = self.options(keeper);
         (options.follow, options.tick_ms) = (false, None);
+        self.learn_alone(keeper, options)
+    }
+
+    /// One keeper learns everything, in peace.
+    pub(crate) fn learn_all(&mut self, options: Options) -> Result<(), String> {
+        self.learn_alone(0, options)
+    }
+
+    fn learn_alone(&mut self, keeper: usize, options: Options) -> Result<(), String> {
         self.start(keeper, Some(options));
         self.actors[keeper].lease = true;
         for _ in 0..TURNS_MAX {

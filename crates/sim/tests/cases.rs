@@ -78,6 +78,20 @@ fn finish(keeper: &mut Keeper<VirtualLog>) -> Result<(), Halt> {
     panic!("no end: {:?}", keeper.progress());
 }
 
+/// How many manifests the state topic holds.
+fn manifests(log: &mut VirtualLog) -> usize {
+    let ends = log.ends("p.state").unwrap().unwrap().partitions[0];
+    let span = Span { topic: "p.state".into(), partition: 0, from: 0, to: Some(ends.stable) };
+    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
+    let mut manifests = 0;
+    while reader.poll(&mut batch).unwrap() == Polled::Records {
+        let keys = batch.iter().filter(|record| record.value.is_some());
+        let keys = keys.filter_map(|record| StateKey::decode(record.key.unwrap()));
+        manifests += keys.filter(|key| key.page == 0).count();
+    }
+    manifests
+}
+
 #[test]
 fn a_request_may_come_before_there_are_settings() {
     let mut log = log_with(2);
@@ -159,15 +173,7 @@ fn manifests_keep_coming_while_there_is_always_more_to_learn() {
     while keeper.progress().step < 200 {
         keeper.turn(0, GO).unwrap();
     }
-    let ends = log.ends("p.state").unwrap().unwrap().partitions[0];
-    let span = Span { topic: "p.state".into(), partition: 0, from: 0, to: Some(ends.stable) };
-    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
-    let mut manifests = 0;
-    while reader.poll(&mut batch).unwrap() == Polled::Records {
-        let keys = batch.iter().filter(|record| record.value.is_some());
-        let keys = keys.filter_map(|record| StateKey::decode(record.key.unwrap()));
-        manifests += keys.filter(|key| key.page == 0).count();
-    }
+    let manifests = manifests(&mut log);
     assert!(manifests >= 7, "{manifests} manifests of 200 steps, one at least every 20 or so");
 }
 
@@ -186,4 +192,36 @@ fn an_output_of_a_cut_that_is_no_more_halts() {
     request(&mut log, Decision::Rollback);
     let end = finish(&mut Keeper::new(log.client(), options(&settings("10 records"))));
     assert!(matches!(end, Err(Halt::LogChanged(_))), "{end:?}");
+}
+
+#[test]
+fn a_later_terms_manifest_may_know_more_of_the_outputs() {
+    let mut log = log_with(6);
+    let settings = settings("1000 records");
+    let small = Options { cut_records_max: 3, ..options(&settings) };
+    // Two cuts are accepted, and what came of the second is not there yet.
+    let mut first = Keeper::new(log.client(), small.clone());
+    while first.progress().step < 6 {
+        first.turn(0, GO).unwrap();
+    }
+    drop(first);
+    // One opens a term and falls asleep; another releases everything and dies; a third writes a
+    // manifest of the first cut.
+    let mut asleep = Keeper::new(log.client(), small.clone());
+    for _ in 0..2 {
+        asleep.turn(0, GO).unwrap();
+    }
+    let mut second = Keeper::new(log.client(), small.clone());
+    while second.progress().step < 6 {
+        second.turn(0, GO).unwrap();
+    }
+    second.turn(0, GO).unwrap();
+    drop(second);
+    let mut third = Keeper::new(log.client(), Options { snapshot_steps: 1, ..small });
+    third.bound_turns(1);
+    while manifests(&mut log) == 0 {
+        third.turn(0, GO).unwrap();
+    }
+    drop(third);
+    assert_eq!(finish(&mut asleep), Ok(()), "it knows less of the outputs than that manifest");
 }
