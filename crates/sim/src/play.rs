@@ -550,7 +550,7 @@ fn faults(kind: Kind, random: &mut Random) -> Faults {
         batch_records_max: [2, 5, 40][some(&[0, 1, 2]) as usize],
         stale: some(&[0, 100, 400]),
         unavailable: some(&[0, 0, 2, 10]),
-        meanwhile: some(&[0, 50, 300]),
+        meanwhile: some(&[0, 50, 300, 800]),
         gaps: some(&[0, 0, 30, 150]),
         compaction: if kind == Kind::Heavy { some(&[50, 200]) } else { some(&[0, 20, 100]) },
         retention: if kind == Kind::Lossy { some(&[20, 60]) } else { some(&[0, 20, 100]) },
