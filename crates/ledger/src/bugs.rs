@@ -28,13 +28,15 @@ pub enum Bug {
     NoDigestCheck,
     /// A cut of an earlier term is accepted if its number follows.
     ZombiesCount,
+    /// A manifest holds control as it was read, not as it was learned.
+    NewestControlInManifest,
     /// A manifest says of the outputs where they end when it is written.
     EndsAtManifest,
 }
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 13] = [
+    pub const ALL: [Bug; 14] = [
         Bug::LearnOnAcknowledgement,
         Bug::OutputsBeforeTerm,
         Bug::StaleOutputEnds,
@@ -47,6 +49,7 @@ impl Bug {
         Bug::PositionOffByOne,
         Bug::NoDigestCheck,
         Bug::ZombiesCount,
+        Bug::NewestControlInManifest,
         Bug::EndsAtManifest,
     ];
 }

@@ -16,6 +16,7 @@ mod run;
 mod scene;
 
 pub use alluvium_ledger::bugs::Bug;
+pub use finished::boundaries;
 pub use log::{Faults, VirtualLog};
 pub use random::Random;
 pub use run::{Bugs, Failure, Kind, Stats, run, trace};

@@ -5,7 +5,7 @@ mod mischief;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alluvium_flow::{Decision, Headers};
+use alluvium_flow::{Decision, Headers, Settings};
 use alluvium_learn::Time;
 use alluvium_ledger::{
     control::Control,
@@ -28,7 +28,8 @@ struct Actor {
     keeper: Option<Keeper<VirtualLog>>,
     client: usize,
     lives: u64,
-    file: File,
+    /// How many changes of what is learned its file knows.
+    decided: u64,
     paused: bool,
     /// Whether it believes in its lease.
     lease: bool,
@@ -50,8 +51,9 @@ pub(crate) struct Play {
     pub(crate) scene: Scene,
     actors: Vec<Actor>,
     arrived: BTreeMap<(usize, usize), usize>,
-    /// The newest pipeline file.
+    /// The newest pipeline file, and how often what is learned was changed in it.
     file: File,
+    decided: u64,
     now: Time,
     weights: [u32; HAPPENINGS],
     pub(crate) requests: u64,
@@ -70,12 +72,29 @@ impl Play {
         let scene = Scene::new(size, &mut Random::new(mix(inputs, 1)));
         let mut random = Random::new(mix(seed, 2));
         let faults = faults(kind, &mut random);
+        let mut play = Play::staged(scene, random, seed, kind, faults);
+        for actor in 0..play.actors.len() {
+            play.start(actor, None);
+        }
+        play
+    }
+
+    /// A finished topic, a log in which nothing fails, and nobody who keeps a pipeline yet.
+    pub(crate) fn calm(inputs: u64, seed: u64, faults: Faults) -> Play {
+        let size = Size::of(Kind::Finished);
+        let scene = Scene::new(size, &mut Random::new(mix(inputs, 1)));
+        let random = Random::new(mix(seed, 2));
+        Play::staged(scene, random, seed, Kind::Finished, faults)
+    }
+
+    fn staged(scene: Scene, mut random: Random, seed: u64, kind: Kind, faults: Faults) -> Play {
+        let size = Size::of(kind);
         let log = VirtualLog::new(mix(seed, 3), faults);
         let actor = |_| Actor {
             keeper: None,
             client: 0,
             lives: 0,
-            file: File { learned: 0, runs: 0 },
+            decided: 0,
             paused: false,
             lease: false,
             stop: false,
@@ -93,6 +112,7 @@ impl Play {
             actors,
             arrived: BTreeMap::new(),
             file: File { learned: 0, runs: 0 },
+            decided: 0,
             now: 1_000,
             weights,
             requests: 0,
@@ -127,9 +147,10 @@ impl Play {
         world.lossy = self.kind == Kind::Lossy;
         drop(world);
         self.actors[0].lease = true;
-        for actor in 0..self.actors.len() {
-            self.start(actor, None);
-        }
+    }
+
+    pub(crate) fn first_settings(&mut self) -> Arc<Settings> {
+        self.scene.settings(self.file)
     }
 
     pub(crate) fn say(&mut self, text: impl FnOnce() -> String) {
@@ -196,7 +217,7 @@ impl Play {
         let actor = &mut self.actors[number];
         actor.client = log.number();
         actor.lives += 1;
-        actor.file = self.file;
+        actor.decided = self.decided;
         (actor.halted, actor.paused, actor.stop) = (false, false, false);
         actor.skew = self.random.below(2_000) as Time - 1_000;
         if !is_last && self.random.chance(150) {
@@ -216,7 +237,11 @@ impl Play {
                 options.tick_ms
             )
         });
-        self.actors[number].keeper = Some(Keeper::new(log, options));
+        let mut keeper = Keeper::new(log, options);
+        if self.random.chance(700) {
+            keeper.bound_turns(self.random.between(1, 6) as usize);
+        }
+        self.actors[number].keeper = Some(keeper);
     }
 
     fn options(&mut self, number: usize) -> Options {
@@ -274,7 +299,7 @@ impl Play {
     /// A halt must have a reason.
     fn halted(&mut self, number: usize, halt: &Halt) -> Result<(), String> {
         self.say(|| format!("k{number} HALTS: {halt}"));
-        let old_file = self.actors[number].file.learned != self.file.learned;
+        let old_file = self.actors[number].decided != self.decided;
         // Where something was lost any halt is right.
         let justified = self.truncated
             || match halt {
@@ -330,7 +355,7 @@ impl Play {
         }
     }
 
-    fn request(&mut self, ask: Decision) {
+    pub(crate) fn request(&mut self, ask: Decision) {
         self.requests += 1;
         let value = Control::Request { ask, by: format!("somebody {}", self.requests) }.encode();
         self.say(|| format!("REQUEST {}", String::from_utf8_lossy(&value)));
@@ -367,6 +392,15 @@ impl Play {
         let keeper = self.random.index(self.actors.len());
         let mut options = self.options(keeper);
         (options.follow, options.tick_ms) = (false, None);
+        self.learn_alone(keeper, options)
+    }
+
+    /// One keeper learns everything, in peace.
+    pub(crate) fn learn_all(&mut self, options: Options) -> Result<(), String> {
+        self.learn_alone(0, options)
+    }
+
+    fn learn_alone(&mut self, keeper: usize, options: Options) -> Result<(), String> {
         self.start(keeper, Some(options));
         self.actors[keeper].lease = true;
         for _ in 0..TURNS_MAX {
@@ -422,7 +456,7 @@ fn faults(kind: Kind, random: &mut Random) -> Faults {
         batch_records_max: [2, 5, 40][some(&[0, 1, 2]) as usize],
         stale: some(&[0, 100, 400]),
         unavailable: some(&[0, 0, 2, 10]),
-        meanwhile: some(&[0, 50, 300]),
+        meanwhile: some(&[0, 50, 300, 800]),
         gaps: some(&[0, 0, 30, 150]),
         compaction: if kind == Kind::Heavy { some(&[50, 200]) } else { some(&[0, 20, 100]) },
         retention: if kind == Kind::Lossy { some(&[20, 60]) } else { some(&[0, 20, 100]) },

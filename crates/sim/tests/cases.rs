@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use alluvium_flow::{Decision, Headers, Settings, spec::Spec};
+use alluvium_flow::{Batch, Decision, Headers, Settings, spec::Spec};
 use alluvium_ledger::{
     control::Control,
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Log, Outgoing, Policy},
+    log::{Log, Outgoing, Policy, Polled, Span},
+    manifest::StateKey,
 };
 use alluvium_sim::{Faults, VirtualLog};
 use serde_json::json;
@@ -75,6 +76,20 @@ fn finish(keeper: &mut Keeper<VirtualLog>) -> Result<(), Halt> {
         }
     }
     panic!("no end: {:?}", keeper.progress());
+}
+
+/// How many manifests the state topic holds.
+fn manifests(log: &mut VirtualLog) -> usize {
+    let ends = log.ends("p.state").unwrap().unwrap().partitions[0];
+    let span = Span { topic: "p.state".into(), partition: 0, from: 0, to: Some(ends.stable) };
+    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
+    let mut manifests = 0;
+    while reader.poll(&mut batch).unwrap() == Polled::Records {
+        let keys = batch.iter().filter(|record| record.value.is_some());
+        let keys = keys.filter_map(|record| StateKey::decode(record.key.unwrap()));
+        manifests += keys.filter(|key| key.page == 0).count();
+    }
+    manifests
 }
 
 #[test]
@@ -149,6 +164,20 @@ fn what_expired_before_there_was_a_manifest_halts() {
 }
 
 #[test]
+fn manifests_keep_coming_while_there_is_always_more_to_learn() {
+    let mut log = log_with(200);
+    let settings = settings("1000 records");
+    let often = Options { cut_records_max: 8, snapshot_steps: 20, ..options(&settings) };
+    let mut keeper = Keeper::new(log.client(), often);
+    keeper.bound_turns(3);
+    while keeper.progress().step < 200 {
+        keeper.turn(0, GO).unwrap();
+    }
+    let manifests = manifests(&mut log);
+    assert!(manifests >= 7, "{manifests} manifests of 200 steps, one at least every 20 or so");
+}
+
+#[test]
 fn an_output_of_a_cut_that_is_no_more_halts() {
     let mut log = log_with(3);
     let mut keeper = Keeper::new(log.client(), options(&settings("10 records")));
@@ -163,4 +192,36 @@ fn an_output_of_a_cut_that_is_no_more_halts() {
     request(&mut log, Decision::Rollback);
     let end = finish(&mut Keeper::new(log.client(), options(&settings("10 records"))));
     assert!(matches!(end, Err(Halt::LogChanged(_))), "{end:?}");
+}
+
+#[test]
+fn a_later_terms_manifest_may_know_more_of_the_outputs() {
+    let mut log = log_with(6);
+    let settings = settings("1000 records");
+    let small = Options { cut_records_max: 3, ..options(&settings) };
+    // Two cuts are accepted, and what came of the second is not there yet.
+    let mut first = Keeper::new(log.client(), small.clone());
+    while first.progress().step < 6 {
+        first.turn(0, GO).unwrap();
+    }
+    drop(first);
+    // One opens a term and falls asleep; another releases everything and dies; a third writes a
+    // manifest of the first cut.
+    let mut asleep = Keeper::new(log.client(), small.clone());
+    for _ in 0..2 {
+        asleep.turn(0, GO).unwrap();
+    }
+    let mut second = Keeper::new(log.client(), small.clone());
+    while second.progress().step < 6 {
+        second.turn(0, GO).unwrap();
+    }
+    second.turn(0, GO).unwrap();
+    drop(second);
+    let mut third = Keeper::new(log.client(), Options { snapshot_steps: 1, ..small });
+    third.bound_turns(1);
+    while manifests(&mut log) == 0 {
+        third.turn(0, GO).unwrap();
+    }
+    drop(third);
+    assert_eq!(finish(&mut asleep), Ok(()), "it knows less of the outputs than that manifest");
 }

@@ -29,7 +29,7 @@ fn base_keeps_every_promise() {
     let sum = play(Kind::Base, 0..700);
     // The runs must be worth something: every fault has to bite.
     let least = [sum.terms, sum.crashes, sum.manifests, sum.doubles, sum.versions, sum.adopted];
-    assert!(least.iter().all(|count| *count > 700), "{sum:?}");
+    assert!(least.iter().all(|count| *count > 600), "{sum:?}");
     assert!(sum.alarms > 100 && sum.refused > 1_000 && sum.halts > 50, "{sum:?}");
 }
 

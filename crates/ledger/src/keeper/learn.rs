@@ -29,7 +29,7 @@ pub(crate) enum Learned {
 impl<L: Log> Keeper<L> {
     /// Learns up to about so many records. Says whether anything was done.
     pub(super) fn learn(&mut self, now: i64, budget: usize) -> Result<bool, Trouble> {
-        let Keeper { office, effects, news, .. } = self;
+        let Keeper { office, effects, news, options, .. } = self;
         let office = office.as_mut().expect("only an office learns");
         let (mut left, mut any) = (budget, false);
         while left > 0 && !office.replay.pending.is_empty() {
@@ -48,6 +48,12 @@ impl<L: Log> Keeper<L> {
                 Learned::NotYet => break,
             }
             office.replay.recycle();
+            // A manifest can be taken between two records of control alone: when one is due, the
+            // next must not be begun first.
+            let steps = office.replay.pipeline.as_ref().map_or(0, Pipeline::steps);
+            if learned == Learned::Finished && office.snapshots.waits(steps, now, options) {
+                break;
+            }
         }
         Ok(any)
     }

@@ -13,8 +13,8 @@ use crate::{
     log::{Log, Outgoing, Ticket},
 };
 
-/// How many records a turn learns: bounds how long it takes.
-const LEARN_RECORDS: usize = 16_384;
+/// How many records a turn learns, unless somebody says otherwise: bounds how long it takes.
+pub(super) const LEARN_RECORDS: usize = 16_384;
 
 /// How often new partitions are looked for, in milliseconds.
 const LOOK_MS: Time = 5_000;
@@ -42,7 +42,7 @@ impl<L: Log> Keeper<L> {
         if !signals.stop {
             any |= self.write_control(now)?;
         }
-        any |= self.learn(now, LEARN_RECORDS)?;
+        any |= self.learn(now, self.learn_records)?;
         any |= self.snapshot(now, signals.stop)?;
         let office = self.office.as_mut().expect("live means in office");
         if any {

@@ -202,6 +202,7 @@ pub struct Keeper<L: Log> {
     waiting: Option<String>,
     news: Vec<News>,
     halted: Option<Halt>,
+    learn_records: usize,
 }
 
 /// How far a keeper is.
@@ -231,7 +232,14 @@ impl<L: Log> Keeper<L> {
             waiting: None,
             news: Vec::new(),
             halted: None,
+            learn_records: live::LEARN_RECORDS,
         }
+    }
+
+    /// Sets how many records a turn learns at most, which bounds how long it takes. Range: 1 or
+    /// more. Default: 16,384.
+    pub fn bound_turns(&mut self, records: usize) {
+        self.learn_records = records.max(1);
     }
 
     /// Does a bounded piece of work.

@@ -54,7 +54,8 @@ pub(crate) struct Recovery {
     read_to: u64,
     /// Where the state topic ended when it was scanned.
     state_end: u64,
-    output_ends: Vec<u64>,
+    /// For a planted mistake: where the outputs ended before there was a TERM.
+    early_ends: Vec<u64>,
     batch: Batch,
 }
 
@@ -104,14 +105,19 @@ impl<L: Log> Keeper<L> {
             last_look: 0,
             topics,
         }));
-        let output_ends =
-            if planted(Bug::OutputsBeforeTerm) { self.output_ends()? } else { Vec::new() };
+        let mut early_ends = Vec::new();
+        if planted(Bug::OutputsBeforeTerm) {
+            for topic in OUT_TOPICS {
+                let known = self.log.ends(&self.topic(topic.name()))?;
+                early_ends.extend(known.iter().flat_map(|k| &k.partitions).map(|p| p.stable));
+            }
+        }
         self.phase = Phase::Recovering(Box::new(Recovery {
             stage: Stage::Term { ticket },
             read_from: 0,
             read_to: 0,
             state_end: 0,
-            output_ends,
+            early_ends,
             batch: Batch::new(),
         }));
         Ok(Next::Again)
@@ -163,8 +169,8 @@ impl<L: Log> Keeper<L> {
         Ok(())
     }
 
-    /// The outputs' ends are asked only after the TERM was acknowledged: what a predecessor appends
-    /// later is a repeat of what it learned from accepted cuts.
+    /// The outputs' ends are asked only after this: what a predecessor appends later is a repeat of
+    /// what it learned from accepted cuts.
     fn await_term(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
         let Stage::Term { ticket } = recovery.stage else { return Ok(None) };
         let office = self.office.as_mut().expect("opened by begin");
@@ -177,21 +183,7 @@ impl<L: Log> Keeper<L> {
         };
         office.term = offset + 1;
         recovery.read_to = offset + 1;
-        if !planted(Bug::OutputsBeforeTerm) {
-            recovery.output_ends = self.output_ends()?;
-        }
         self.begin_scan(recovery)
-    }
-
-    fn output_ends(&mut self) -> Result<Vec<u64>, LogError> {
-        let office = self.office.as_ref().expect("opened by begin");
-        let mut ends = Vec::new();
-        for lane in &office.outputs.lanes {
-            let topic = format!("{}{}", self.options.prefix, lane.topic.name());
-            let known = self.log.ends(&topic)?.ok_or(LogError::NoTopic { topic })?;
-            ends.push(known.partitions.get(lane.partition as usize).map_or(0, |p| p.stable));
-        }
-        Ok(ends)
     }
 
     fn begin_scan(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
@@ -402,10 +394,6 @@ impl<L: Log> Keeper<L> {
         let Stage::Outputs { stretch, lane } = &mut recovery.stage else { return Ok(None) };
         let office = self.office.as_mut().expect("opened by begin");
         let Some(out) = office.outputs.lanes.get_mut(*lane) else { return Ok(Some(Next::Done)) };
-        let mut end = recovery.output_ends[*lane];
-        if planted(Bug::StaleOutputEnds) {
-            end = end.min(end.max(out.found.offset).midpoint(out.found.offset));
-        }
         let topic = format!("{}{}", self.options.prefix, out.topic.name());
         if stretch.is_none() {
             let known = self.log.ends(&topic)?.map(|ends| ends.partitions[out.partition as usize]);
@@ -414,11 +402,18 @@ impl<L: Log> Keeper<L> {
                 let why = format!("{topic}:{} begins at {}", out.partition, known.earliest);
                 return Err(Halt::Expired(why).into());
             }
-            if out.found.offset > end {
+            // Asked now, and not when the TERM was acknowledged: since then a later term may have
+            // written the very manifest that was chosen.
+            let (from, mut end) = (out.found.offset, known.stable);
+            if from > end {
                 let why = format!("{topic}:{} lost records", out.partition);
                 return Err(Halt::LogChanged(why).into());
             }
-            let from = out.found.offset;
+            if planted(Bug::OutputsBeforeTerm) {
+                end = recovery.early_ends.get(*lane).map_or(end, |early| end.min(*early).max(from));
+            } else if planted(Bug::StaleOutputEnds) {
+                end = end.midpoint(from);
+            }
             *stretch = Some(Stretch::open(&mut self.log, &topic, out.partition, from, end)?);
         }
         let reading = stretch.as_mut().expect("opened above");
@@ -448,9 +443,10 @@ impl<L: Log> Keeper<L> {
                 }
             }
             None => {
-                out.found = OutPair { offset: end, greatest: out.found.greatest };
+                let offset = reading.to;
+                out.found = OutPair { offset, greatest: out.found.greatest };
                 out.held = out.found;
-                out.acked_end = end;
+                out.acked_end = offset;
                 *stretch = None;
                 *lane += 1;
             }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alluvium_flow::{Batch, Chain, Headers, Pipeline, order::OrderKey};
 use alluvium_learn::{Reader, Time, Writer};
 
-use super::{Halt, Keeper, Office, Trouble, positions};
+use super::{Halt, Keeper, Office, Options, Trouble, positions};
 use crate::{
     bugs::{Bug, planted},
     control::{At, Fold},
@@ -84,6 +84,12 @@ impl Snapshots {
         self.running.is_none() && self.verified.last().map_or(0, |m| m.step) == steps
     }
 
+    /// Whether a manifest is due and could be taken now.
+    pub(super) fn waits(&self, steps: u64, now: Time, options: &Options) -> bool {
+        let (steps_max, ms_max) = (options.snapshot_steps, options.snapshot_ms);
+        self.running.is_none() && self.is_due(steps, now, steps_max, ms_max)
+    }
+
     fn is_due(&self, steps: u64, now: Time, every_steps: u64, every_ms: Time) -> bool {
         let newest = self.verified.last().map_or(0, |manifest| manifest.step);
         if steps == newest {
@@ -123,8 +129,10 @@ impl Office {
         let mut sections: Sections = pipeline.save();
         sections.insert(ORDER_SECTION.into(), self.save_lanes());
         let mut control = match self.replay.pending.front() {
-            Some(pending) => pending.accepted.before.as_ref().clone(),
-            None => self.replay.fold.clone(),
+            Some(pending) if !planted(Bug::NewestControlInManifest) => {
+                pending.accepted.before.as_ref().clone()
+            }
+            _ => self.replay.fold.clone(),
         };
         if planted(Bug::RequestsNotInManifest) {
             control.requests.clear();

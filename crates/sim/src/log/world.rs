@@ -166,7 +166,7 @@ impl World {
         if self.clients[client].dead {
             return Err(LogError::Unavailable("this process is dead".into()));
         }
-        if self.random.chance(self.faults.meanwhile) {
+        while self.random.chance(self.faults.meanwhile) {
             self.happen();
         }
         if self.random.chance(self.faults.unavailable) {

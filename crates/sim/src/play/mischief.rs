@@ -66,7 +66,8 @@ impl Play {
         }
         if self.random.chance(300) && self.requests < self.size.requests {
             self.file = self.scene.other_learning(self.file, &mut self.random);
-            let settings: Arc<_> = self.scene.settings(self.file);
+            self.decided += 1;
+            let settings = self.scene.settings(self.file);
             self.request(Decision::Adopt { settings });
         } else {
             self.file = self.scene.other_runs(self.file, &mut self.random);
