@@ -1,6 +1,9 @@
 //! The first line of a source of CSV: a header, a wrong header, or a record.
 
-use alluvium_flow::spec::Csv;
+use alluvium_flow::{
+    decode::Framing,
+    spec::{Csv, Format, Spec},
+};
 
 use crate::cells;
 
@@ -13,6 +16,22 @@ pub enum First {
     WrongHeader(String),
     /// It is a record like any other.
     Record,
+}
+
+/// How the first line of an input's sources may begin, if they are CSV: the columns one by one. Those
+/// that one name stands for may have any.
+pub fn expected(spec: &Spec, input: &str) -> Option<Csv> {
+    let Format::Csv(csv) = &spec.input.get(input)?.format else { return None };
+    let spread = |(name, count): (&str, u32)| match count {
+        1 => vec![name.to_string()],
+        _ => vec!["_".to_string(); count as usize],
+    };
+    Some(Csv { columns: spec.columns(input, csv).flat_map(spread).collect(), ..csv.clone() })
+}
+
+/// Where a source's records end: CSV may have line breaks in quotes.
+pub fn framing(csv: Option<&Csv>) -> Framing {
+    csv.map_or(Framing::Line, |csv| Framing::Csv { delimiter: csv.delimiter as u8 })
 }
 
 /// A first line that agrees with the columns is a header; one that shares names with them and does
@@ -57,5 +76,16 @@ mod tests {
         assert_eq!(judge(&csv, b"class;x;price"), First::WrongHeader("class;x;price".into()));
         assert_eq!(judge(&csv, b"1;2;0"), First::Record);
         assert_eq!(judge(&csv, b"\xff"), First::Record);
+    }
+
+    #[test]
+    fn columns_that_one_name_stands_for_may_have_any_name() {
+        let file = r#"{ "name": "w", "input": { "w": { "format": { "csv": { "columns": ["y", "x"] } } } },
+            "fields": { "x": { "numbers": { "count": 3 } } }, "model": {} }"#;
+        let spec: Spec = serde_json::from_str(file).unwrap();
+        let csv = expected(&spec, "w").unwrap();
+        assert_eq!(csv.columns, ["y", "_", "_", "_"]);
+        assert_eq!(judge(&csv, b"y,x0,x1,x2"), First::Header);
+        assert_eq!(judge(&csv, b"y,x0,x1"), First::WrongHeader("y,x0,x1".into()));
     }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use alluvium_flow::{
     Batch, Headers, Predictor, Scored,
-    decode::{Decoder, Framing, Lines, Rows},
-    spec::{Format, Input},
+    decode::{Decoder, Lines, Rows},
+    spec::{Csv, Spec},
 };
 use alluvium_ledger::{
     log::{Log, Polled, Span},
@@ -175,11 +175,11 @@ impl Scoring {
         input: Option<&str>,
         stop: &Stop,
     ) -> Result<(), Failure> {
-        let (name, input) = look.opened.pick_input(input)?;
+        let (name, _) = look.opened.pick_input(input)?;
         let index = self.loaded.input(name)?;
         let source = source::open(address, address.as_ref())?;
         let place = json_text(&format!("{}:", source.name));
-        let mut rows = SourceRows::new(source, input);
+        let mut rows = SourceRows::new(source, &look.opened.spec, name);
         let mut batch = Batch::new();
         while !stop.is_asked() && rows.read(&mut batch)? {
             self.batch(index, 0, &batch, &place);
@@ -277,7 +277,7 @@ impl Scoring {
 struct SourceRows {
     source: Source,
     lines: Lines,
-    format: Format,
+    header: Option<Csv>,
     chunk: Vec<u8>,
     read: u64,
     is_over: bool,
@@ -286,15 +286,12 @@ struct SourceRows {
 }
 
 impl SourceRows {
-    fn new(source: Source, input: &Input) -> SourceRows {
-        let framing = match &input.format {
-            Format::Csv(csv) => Framing::Csv { delimiter: csv.delimiter as u8 },
-            Format::Json(_) => Framing::Line,
-        };
+    fn new(source: Source, spec: &Spec, input: &str) -> SourceRows {
+        let header = header::expected(spec, input);
         SourceRows {
             source,
-            lines: Lines::new(framing),
-            format: input.format.clone(),
+            lines: Lines::new(header::framing(header.as_ref())),
+            header,
             chunk: vec![0; CHUNK_BYTES],
             read: 0,
             is_over: false,
@@ -309,7 +306,7 @@ impl SourceRows {
         if self.is_over {
             return Ok(false);
         }
-        let SourceRows { source, lines, format, chunk, read, is_over, has_begun } = self;
+        let SourceRows { source, lines, header, chunk, read, is_over, has_begun } = self;
         let count = match source.bytes.read(chunk) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(true),
             count => count.with_context(|| format!("reading {}", source.name))?,
@@ -317,7 +314,7 @@ impl SourceRows {
         let (now, mut wrong) = (clock::now(), None);
         let each = |line: &[u8]| {
             if !std::mem::replace(has_begun, true)
-                && let Format::Csv(csv) = format
+                && let Some(csv) = header
             {
                 match header::judge(csv, line) {
                     First::Header => return,

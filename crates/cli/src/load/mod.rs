@@ -12,7 +12,7 @@ use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Headers,
     decode::{Framing, Lines},
-    spec::{Csv, Format, Input},
+    spec::{Csv, Input, Spec},
 };
 use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Route, Settled};
 use anyhow::{Context, bail};
@@ -69,7 +69,7 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
         let source = source::open(address, &path)?;
         let mut bar = crate::screen::LoadBar::new(&source.name, source.position.clone());
         let mut progress = |read| bar.at(read);
-        let mut loader = Loader::new(&mut log, input.topic(name), &input.format)?;
+        let mut loader = Loader::new(&mut log, &opened.spec, name)?;
         loader.rate = call.rate;
         let loaded = loader.load(source, &stop, &mut progress)?;
         bar.finish(&loaded, input.topic(name));
@@ -105,7 +105,7 @@ pub fn fill(
             continue;
         }
         for address in files {
-            let mut loader = Loader::new(log, topic, &input.format)?;
+            let mut loader = Loader::new(log, &opened.spec, name)?;
             if !loader.marks.wants(address, &input.load) {
                 continue;
             }
@@ -134,7 +134,7 @@ pub fn follow(opened: &Opened, log: &mut Embedded, stop: &Stop) -> anyhow::Resul
     for (name, input) in &opened.spec.input {
         for address in input.load.iter().filter(|address| is_stream(address)) {
             let source = source::open(address, address.as_ref())?;
-            let mut loader = Loader::new(log, input.topic(name), &input.format)?;
+            let mut loader = Loader::new(log, &opened.spec, name)?;
             appended += loader.load(source, stop, &mut |_| {})?.appended;
         }
     }
@@ -155,18 +155,15 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// A loader for a topic that is there.
+    /// A loader for the topic of an input; the topic is there.
     ///
     /// # Errors
     /// When the log fails.
-    pub fn new(log: &'a mut Embedded, topic: &str, format: &Format) -> anyhow::Result<Loader<'a>> {
+    pub fn new(log: &'a mut Embedded, spec: &Spec, input: &str) -> anyhow::Result<Loader<'a>> {
+        let topic = spec.input[input].topic(input);
         let ends = log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))?;
-        let (framing, header) = match format {
-            Format::Csv(csv) => {
-                (Framing::Csv { delimiter: csv.delimiter as u8 }, Some(csv.clone()))
-            }
-            Format::Json(_) => (Framing::Line, None),
-        };
+        let header = header::expected(spec, input);
+        let framing = header::framing(header.as_ref());
         let marks = Marks::read(log, topic)?;
         let partitions = ends.partitions.len() as u32;
         Ok(Loader { log, topic: topic.into(), partitions, framing, header, rate: 0, marks })

@@ -283,23 +283,13 @@ impl Planner<'_> {
         inputs
     }
 
-    /// The columns one by one: a name that a field of so many numbers reads stands for so many.
+    /// The columns one by one: the first of several has their name.
     fn columns(&self, input: &str, csv: &Csv) -> Vec<String> {
-        let paths = &self.spec.input[input].paths;
-        let count = |column: &String| {
-            let reads = |(name, field): (&String, &Field)| match field {
-                Field::Numbers(numbers) if paths.get(name).unwrap_or(name) == column => {
-                    Some(numbers.count)
-                }
-                _ => None,
-            };
-            self.spec.fields.iter().find_map(reads).unwrap_or(1)
+        let spread = |(name, count): (&str, u32)| {
+            let rest = (1..count).map(|_| "_".to_string());
+            std::iter::once(name.to_string()).chain(rest).collect::<Vec<String>>()
         };
-        let spread = |column: &String| {
-            let rest = (1..count(column)).map(|_| "_".to_string());
-            std::iter::once(column.clone()).chain(rest).collect::<Vec<String>>()
-        };
-        csv.columns.iter().flat_map(spread).collect()
+        self.spec.columns(input, csv).flat_map(spread).collect()
     }
 
     /// Where a value lies in a record of an input: under its own name, or where `paths` says.
