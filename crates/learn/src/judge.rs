@@ -1,37 +1,31 @@
 //! Judges a model as it goes: each metric over everything, and over a sliding window.
 
 mod curve;
-mod twin;
 mod window;
 
 pub use curve::Curve;
 
-use twin::Twin;
 use window::Window;
 
 use crate::{
-    ConfigError, Label, LabelShape, Metric, Outcome, Over, Passing, Prediction, Reader, Shape,
-    State, StateError, Task, Time, Writer,
+    ConfigError, Label, LabelShape, Metric, Outcome, Over, Prediction, Reader, Shape, State,
+    StateError, Task, Time, Writer,
     metrics::{About, MetricConfig},
 };
 
-/// The most outcomes a window keeps, 48 bytes each, 8 more where it is measured in time, and 8 more
-/// for each metric that takes a logarithm: a
-/// window of time in which there are more is a window of the newest so many.
+/// The most outcomes a window keeps, 48 bytes each, 8 more where it is measured in time: a window of
+/// time in which there are more is a window of the newest so many.
 pub const OUTCOMES_MAX: u64 = 1_000_000;
 
 /// The most outcomes that wait to be taken in.
 const NOTED_MAX: usize = 128;
 
-/// A small window is not computed anew more often than once in so many records.
-const ANEW_LEAST: u64 = 1_000;
-
-/// Some metrics, twice: over everything, and over the newest outcomes.
+/// Some metrics, over everything and over the newest outcomes.
 ///
-/// What enters and what leaves the window is added to its metrics and taken out again, in constant
-/// time. So that rounding cannot pile up, they are computed anew from the window each time it has
-/// turned round once (or after 1,000 records, if it is smaller): every outcome is then added twice
-/// instead of once, and nothing but that takes memory from the allocator once the window is full.
+/// Everything is counted as it comes. The window keeps its outcomes, and its figure is made of them
+/// when it is asked for: so a record costs one metric and not three (in, in, out), nothing has to be
+/// taken back, and no rounding piles up. Asking takes time with the window, some 10 microseconds for
+/// 1,000 outcomes, and memory for the one figure; taking in takes none once the window is full.
 ///
 /// A window of time ends at the greatest time met so far. An outcome belongs to the moment it came
 /// in by that clock, so a late one counts as news and leaves in its turn.
@@ -40,15 +34,12 @@ pub struct Judge {
     /// What the metrics were built for: the label alone, as they see nothing else.
     shape: Shape,
     metrics: Vec<MetricConfig>,
-    twins: Vec<Twin>,
+    wholes: Vec<Box<dyn Metric>>,
     window: Window,
-    /// How many outcomes have left the window since `recent` was computed from it.
-    left_since: u64,
     curve: Curve,
     /// Outcomes that are not taken in yet, and when each became known. Not in the state.
-    noted: Vec<(Outcome, Time)>,
-    /// Room for the outcomes that come and go.
-    passing: Vec<Passing>,
+    noted: Vec<Outcome>,
+    moments: Vec<Time>,
 }
 
 /// The label as the metrics of that task see it: clusters are judged by their distances, whatever
@@ -65,6 +56,13 @@ fn judged_label(task: Task, label: LabelShape) -> Result<LabelShape, ConfigError
 
 fn build(metric: &MetricConfig, shape: &Shape) -> Result<Box<dyn Metric>, ConfigError> {
     metric.build(shape).map_err(|error| error.below(metric.name()).below("metrics"))
+}
+
+/// A metric over what is in the window.
+fn figure(metric: &MetricConfig, shape: &Shape, window: &Window) -> Option<f64> {
+    let mut metric = build(metric, shape).expect("it was built with the same settings before");
+    window.parts().into_iter().for_each(|part| metric.add_all(part));
+    metric.value()
 }
 
 impl Judge {
@@ -87,19 +85,16 @@ impl Judge {
             ids: Vec::new(),
             label: judged_label(task, shape.label)?,
         };
-        let window = Window::new(over)?;
-        let twin =
-            |metric| Ok(Twin::new(build(metric, &shape)?, build(metric, &shape)?, window.most()));
+        let wholes = metrics.iter().map(|metric| build(metric, &shape));
         Ok(Judge {
-            twins: metrics.iter().map(twin).collect::<Result<_, ConfigError>>()?,
-            window,
+            wholes: wholes.collect::<Result<_, ConfigError>>()?,
+            window: Window::new(over)?,
             task,
             shape,
             metrics,
-            left_since: 0,
             curve: Curve::default(),
             noted: Vec::with_capacity(NOTED_MAX),
-            passing: Vec::with_capacity(2 * NOTED_MAX),
+            moments: Vec::with_capacity(NOTED_MAX),
         })
     }
 
@@ -123,7 +118,7 @@ impl Judge {
     /// Holds an answer against its label like [`Judge::update`], and takes the outcome in later: at
     /// the latest when [`Judge::settle`] is called, which is due before anything else is asked.
     ///
-    /// Many outcomes at once cost half of what they cost one by one, and come to the same bits.
+    /// Many outcomes at once cost less than they cost one by one, and come to the same bits.
     pub fn note(
         &mut self,
         answer: &Prediction,
@@ -132,7 +127,8 @@ impl Judge {
         time: Time,
     ) -> Option<Outcome> {
         let outcome = Outcome::of(self.task, answer, label, truth_before)?;
-        self.noted.push((outcome, time));
+        self.noted.push(outcome);
+        self.moments.push(time);
         if self.noted.len() == NOTED_MAX {
             self.settle();
         }
@@ -141,62 +137,30 @@ impl Judge {
 
     /// Takes in what was noted.
     pub fn settle(&mut self) {
-        let mut next = 0;
-        while next < self.noted.len() {
-            next = self.settle_from(next);
+        for metric in &mut self.wholes {
+            metric.add_all(&self.noted);
+        }
+        let mut start = 0;
+        while start < self.noted.len() {
+            // Up to the next point of the curve, which is made of the window as it then is.
+            let left = (self.noted.len() - start) as u64;
+            let end = start + self.curve.until_point().min(left) as usize;
+            for (outcome, time) in self.noted[start..end].iter().zip(&self.moments[start..end]) {
+                self.window.push(*outcome, *time);
+            }
+            let (metrics, shape, window) = (&self.metrics, &self.shape, &self.window);
+            let figure = || metrics.first().and_then(|metric| figure(metric, shape, window));
+            self.curve.count((end - start) as u64, figure);
+            start = end;
         }
         self.noted.clear();
-    }
-
-    /// Takes in what was noted from there on, up to where the window is to be computed anew or the
-    /// curve goes on; returns where that is. There is something left.
-    fn settle_from(&mut self, start: usize) -> usize {
-        let until_point = self.curve.until_point();
-        let mut next = start;
-        loop {
-            let (outcome, time) = self.noted[next];
-            self.window.advance(time);
-            self.leave(true);
-            self.window.push(outcome);
-            self.pass(outcome, false);
-            next += 1;
-            let is_point = (next - start) as u64 == until_point;
-            if next == self.noted.len() || is_point || self.is_due() {
-                break;
-            }
-        }
-        self.pass_on();
-        self.compute_anew_in_turn();
-        let first = self.twins.first();
-        self.curve.count((next - start) as u64, || first.and_then(|twin| twin.recent.value()));
-        next
-    }
-
-    fn leave(&mut self, needs_room: bool) {
-        while let Some(outcome) = self.window.leaving(needs_room) {
-            self.left_since += 1;
-            self.pass(outcome, true);
-        }
-    }
-
-    /// Hands an outcome to the metrics, together with others.
-    fn pass(&mut self, outcome: Outcome, is_leaving: bool) {
-        if self.passing.len() == 2 * NOTED_MAX {
-            self.pass_on();
-        }
-        self.passing.push(Passing { outcome, prepared: 0.0, is_leaving });
-    }
-
-    fn pass_on(&mut self) {
-        for twin in &mut self.twins {
-            twin.pass(&mut self.passing);
-        }
-        self.passing.clear();
+        self.moments.clear();
     }
 
     /// Takes an outcome in.
     pub fn add(&mut self, outcome: &Outcome, time: Time) {
-        self.noted.push((*outcome, time));
+        self.noted.push(*outcome);
+        self.moments.push(time);
         self.settle();
     }
 
@@ -204,26 +168,6 @@ impl Judge {
     pub fn advance(&mut self, time: Time) {
         self.settle();
         self.window.advance(time);
-        self.leave(false);
-        self.pass_on();
-        self.compute_anew_in_turn();
-    }
-
-    /// Whether the window is to be computed anew.
-    fn is_due(&self) -> bool {
-        self.left_since >= ANEW_LEAST.max(self.window.len() as u64)
-    }
-
-    fn compute_anew_in_turn(&mut self) {
-        if !self.is_due() {
-            return;
-        }
-        self.left_since = 0;
-        for (twin, metric) in self.twins.iter_mut().zip(&self.metrics) {
-            let empty = build(metric, &self.shape)
-                .expect("the same settings were built with the same shape before");
-            twin.renew(empty, self.window.iter());
-        }
     }
 
     /// How many metrics there are.
@@ -248,12 +192,12 @@ impl Judge {
 
     /// A metric over everything so far. Some metrics take time to read; see each.
     pub fn whole(&self, metric: usize) -> Option<f64> {
-        self.twins[metric].whole.value()
+        self.wholes[metric].value()
     }
 
-    /// A metric over the window.
+    /// A metric over the window, made anew of what is in it.
     pub fn window(&self, metric: usize) -> Option<f64> {
-        self.twins[metric].recent.value()
+        figure(&self.metrics[metric], &self.shape, &self.window)
     }
 
     /// How many outcomes were judged.
@@ -272,9 +216,8 @@ impl Judge {
     }
 }
 
-/// Format 1: the window, the curve, how many have left since the last turn, then each metric over
-/// everything and each over the window. The window comes first, as the one large thing: so it keeps
-/// its place in the pages of a version.
+/// Format 1: the window, the curve, then each metric over everything. The window comes first, as
+/// the one large thing: so it keeps its place in the pages of a version.
 const FORMAT: u16 = 1;
 
 impl State for Judge {
@@ -283,32 +226,23 @@ impl State for Judge {
         to.u16(FORMAT);
         self.window.save(to);
         self.curve.save(to);
-        to.u64(self.left_since);
-        self.twins.iter().for_each(|twin| twin.whole.save(to));
-        self.twins.iter().for_each(|twin| twin.recent.save(to));
+        self.wholes.iter().for_each(|whole| whole.save(to));
     }
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         from.format("judge", FORMAT)?;
         self.window.restore(from)?;
         self.curve.restore(from)?;
-        self.left_since = from.u64()?;
-        if self.left_since >= ANEW_LEAST.max(self.window.len() as u64) {
-            return Err(StateError::Unfit { what: "a window that should have been computed anew" });
-        }
-        self.twins.iter_mut().try_for_each(|twin| twin.whole.restore(from))?;
-        self.twins.iter_mut().try_for_each(|twin| twin.recent.restore(from))?;
-        self.twins.iter_mut().for_each(|twin| twin.prepare(self.window.iter()));
-        Ok(())
+        self.wholes.iter_mut().try_for_each(|whole| whole.restore(from))
     }
 
     fn footprint_bytes(&self) -> usize {
         size_of::<Judge>()
             + self.metrics.capacity() * size_of::<MetricConfig>()
-            + self.twins.capacity() * size_of::<Twin>()
-            + self.twins.iter().map(Twin::heap_bytes).sum::<usize>()
-            + self.noted.capacity() * size_of::<(Outcome, Time)>()
-            + self.passing.capacity() * size_of::<Passing>()
+            + self.wholes.capacity() * size_of::<Box<dyn Metric>>()
+            + self.wholes.iter().map(|whole| whole.footprint_bytes()).sum::<usize>()
+            + self.noted.capacity() * size_of::<Outcome>()
+            + self.moments.capacity() * size_of::<Time>()
             + self.window.heap_bytes()
             + self.curve.heap_bytes()
     }

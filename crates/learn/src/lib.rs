@@ -35,7 +35,7 @@ pub use example::{
 pub use outcome::Outcome;
 pub use row::{Column, FeatureStep, Layout, Place, Row, Scope, StepComponent, Texts};
 pub use traits::{
-    Component, ConfigError, Detector, Fork, Learner, Metric, Passing, State, Verdict, check_count,
+    Component, ConfigError, Detector, Fork, Learner, Metric, State, Verdict, check_count,
     check_number,
 };
 pub use units::{Bytes, Over, Span};

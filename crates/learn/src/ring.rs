@@ -23,11 +23,6 @@ impl<T: Copy> Ring<T> {
         Ring { most, first: 0, len: 0, slots: Vec::new() }
     }
 
-    /// The most values it holds.
-    pub(crate) fn most(&self) -> usize {
-        self.most
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -73,10 +68,16 @@ impl<T: Copy> Ring<T> {
         Some(value)
     }
 
+    /// The values in two parts, the older ones first.
+    pub(crate) fn parts(&self) -> [&[T]; 2] {
+        let (head, tail) = self.slots.split_at(self.first);
+        let older = self.len.min(tail.len());
+        [&tail[..older], &head[..self.len - older]]
+    }
+
     /// The values, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let (head, tail) = self.slots.split_at(self.first);
-        tail.iter().chain(head).take(self.len)
+        self.parts().into_iter().flatten()
     }
 
     /// Bytes on the heap.

@@ -75,65 +75,19 @@ pub trait Detector: State {
     fn fork(&self) -> Box<dyn Detector>;
 }
 
-/// Judges answers against the truth.
-///
-/// A sliding window adds the newest outcome and removes the oldest, so both are given; a metric
-/// that cannot remove exactly keeps the outcomes it needs.
+/// Judges answers against the truth: all it has met since it was made. A sliding window makes a new
+/// one of the outcomes in it.
 pub trait Metric: State {
     /// Takes one outcome in.
     fn add(&mut self, outcome: &Outcome);
 
-    /// Takes the oldest outcome out again.
-    fn remove(&mut self, outcome: &Outcome);
-
-    /// What adding and removing an outcome need of it and is dear to work out, a logarithm say:
-    /// worked out once, however often the outcome comes and goes. `None`, for every outcome, where
-    /// there is no such thing.
-    fn prepare(&self, _: &Outcome) -> Option<f64> {
-        None
-    }
-
-    /// [`Metric::add`], with what was prepared.
-    fn add_prepared(&mut self, outcome: &Outcome, _prepared: f64) {
-        self.add(outcome);
-    }
-
-    /// [`Metric::remove`], with what was prepared.
-    fn remove_prepared(&mut self, outcome: &Outcome, _prepared: f64) {
-        self.remove(outcome);
-    }
-
-    /// Takes in those of the outcomes that come.
-    fn add_all(&mut self, passing: &[Passing]) {
-        for one in passing.iter().filter(|one| !one.is_leaving) {
-            self.add_prepared(&one.outcome, one.prepared);
-        }
-    }
-
-    /// Takes in the outcomes that come, and out those that leave, in that order.
-    fn pass_all(&mut self, passing: &[Passing]) {
-        for one in passing {
-            if one.is_leaving {
-                self.remove_prepared(&one.outcome, one.prepared);
-            } else {
-                self.add_prepared(&one.outcome, one.prepared);
-            }
-        }
+    /// Takes outcomes in, one after the other.
+    fn add_all(&mut self, outcomes: &[Outcome]) {
+        outcomes.iter().for_each(|outcome| self.add(outcome));
     }
 
     /// The value so far; `None` before it has one (no outcomes, or only one class for AUC).
     fn value(&self) -> Option<f64>;
-}
-
-/// An outcome that comes into a sliding window, or leaves it.
-#[derive(Clone, Copy, Debug)]
-pub struct Passing {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// What [`Metric::prepare`] said of it; 0 where it says nothing.
-    pub prepared: f64,
-    /// Whether it leaves.
-    pub is_leaving: bool,
 }
 
 /// Something with a name and settings, listed in its family's table.

@@ -29,41 +29,33 @@ impl Window {
         Ok(Window { over, outcomes, moments, clock: Time::MIN })
     }
 
-    /// The most outcomes it holds at once.
-    pub(super) fn most(&self) -> usize {
-        self.outcomes.most()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.outcomes.len()
     }
 
-    /// The outcomes, the oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Outcome> {
-        self.outcomes.iter()
+    /// The outcomes in two parts, the older ones first.
+    pub(super) fn parts(&self) -> [&[Outcome]; 2] {
+        self.outcomes.parts()
     }
 
-    /// Moves the clock; never back.
+    /// Moves the clock, never back; what is too old leaves.
     pub(super) fn advance(&mut self, time: Time) {
         self.clock = self.clock.max(time);
-    }
-
-    /// The oldest outcome, if it has to leave: for its age, or to make room.
-    pub(super) fn leaving(&mut self, needs_room: bool) -> Option<Outcome> {
-        let is_old = match (self.over, self.moments.oldest()) {
-            (Over::Time(span), Some(moment)) => self.clock.abs_diff(moment) >= span,
-            _ => false,
-        };
-        if is_old || (needs_room && self.outcomes.is_full()) {
-            self.moments.pop();
-            self.outcomes.pop()
-        } else {
-            None
+        if let Over::Time(span) = self.over {
+            while self.moments.oldest().is_some_and(|moment| self.clock.abs_diff(moment) >= span) {
+                self.moments.pop();
+                self.outcomes.pop();
+            }
         }
     }
 
-    /// Takes an outcome in, where there is room.
-    pub(super) fn push(&mut self, outcome: Outcome) {
+    /// Takes an outcome in that became known at that time.
+    pub(super) fn push(&mut self, outcome: Outcome, time: Time) {
+        self.advance(time);
+        if self.outcomes.is_full() {
+            self.moments.pop();
+            self.outcomes.pop();
+        }
         self.outcomes.push(outcome);
         if let Over::Time(_) = self.over {
             self.moments.push(self.clock);

@@ -75,12 +75,6 @@ impl Metric for Accuracy {
         }
     }
 
-    fn remove(&mut self, outcome: &Outcome) {
-        if let Some(weight) = weight(outcome) {
-            self.right.remove(is_right(outcome), weight);
-        }
-    }
-
     fn value(&self) -> Option<f64> {
         self.right.value().map(|share| share.clamp(0.0, 1.0))
     }

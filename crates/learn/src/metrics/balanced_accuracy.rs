@@ -76,10 +76,6 @@ impl Metric for BalancedAccuracy {
         self.classes.add(outcome);
     }
 
-    fn remove(&mut self, outcome: &Outcome) {
-        self.classes.remove(outcome);
-    }
-
     fn value(&self) -> Option<f64> {
         let recall = |class: &Class| share(class.right, class.truth).unwrap_or(0.0);
         self.classes.mean(Class::is_a_truth, recall)
@@ -101,7 +97,5 @@ mod tests {
             metric.add(&class_outcome(answer, truth, 1.0));
         }
         assert_eq!(metric.value(), Some((0.75 + 0.0) / 2.0));
-        metric.remove(&class_outcome(0, 3, 1.0));
-        assert_eq!(metric.value(), Some(0.75));
     }
 }

@@ -1,15 +1,12 @@
 //! For each class: how often it was the truth, the answer, and both. A confusion matrix of 1,000
 //! classes has a million cells; its margins and diagonal, which the metrics here need, 3,000.
 
-use super::sums::{read_bounded, read_count, weight};
+use super::sums::{read_bounded, weight};
 use crate::{Outcome, Reader, StateError, Writer};
 
-/// Counts and weights of one class. Counts say exactly when there is nothing left, weights may not:
-/// `0.1 + 0.2 - 0.1 - 0.2` is not 0.
+/// The weights of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Class {
-    truths: u64,
-    answers: u64,
     /// Weight of the outcomes where it was the truth.
     pub(super) truth: f64,
     /// Weight of the outcomes where it was the answer.
@@ -20,29 +17,14 @@ pub(super) struct Class {
 
 impl Class {
     /// Bytes when saved.
-    const BYTES: usize = 40;
+    const BYTES: usize = 24;
 
     pub(super) fn is_a_truth(&self) -> bool {
-        self.truths > 0
+        self.truth > 0.0
     }
 
     pub(super) fn is_known(&self) -> bool {
-        self.truths > 0 || self.answers > 0
-    }
-
-    fn remove_truth(&mut self, weight: f64, is_right: bool) {
-        self.truths = self.truths.saturating_sub(1);
-        if self.truths == 0 {
-            (self.truth, self.right) = (0.0, 0.0);
-        } else {
-            self.truth -= weight;
-            self.right -= weight * f64::from(u8::from(is_right));
-        }
-    }
-
-    fn remove_answer(&mut self, weight: f64) {
-        self.answers = self.answers.saturating_sub(1);
-        self.answer = if self.answers == 0 { 0.0 } else { self.answer - weight };
+        self.truth > 0.0 || self.answer > 0.0
     }
 }
 
@@ -77,25 +59,12 @@ impl Classes {
         };
         let answer = self.code(outcome.answer);
         let class = self.class(truth);
-        class.truths += 1;
         class.truth += weight;
         // A product, where a branch would be guessed wrong as often as the learner is.
         class.right += weight * f64::from(u8::from(answer == Some(truth)));
         if let Some(answer) = answer {
             let class = self.class(answer);
-            class.answers += 1;
             class.answer += weight;
-        }
-    }
-
-    pub(super) fn remove(&mut self, outcome: &Outcome) {
-        let (Some(weight), Some(truth)) = (weight(outcome), self.code(outcome.truth)) else {
-            return;
-        };
-        let answer = self.code(outcome.answer);
-        self.class(truth).remove_truth(weight, answer == Some(truth));
-        if let Some(answer) = answer {
-            self.class(answer).remove_answer(weight);
         }
     }
 
@@ -131,8 +100,6 @@ impl Classes {
         let known = self.classes.iter().rposition(Class::is_known).map_or(0, |last| last + 1);
         to.len(known);
         for class in &self.classes[..known] {
-            to.u64(class.truths);
-            to.u64(class.answers);
             to.f64(class.truth);
             to.f64(class.answer);
             to.f64(class.right);
@@ -147,8 +114,6 @@ impl Classes {
         self.classes.clear();
         for _ in 0..count {
             self.classes.push(Class {
-                truths: read_count(from)?,
-                answers: read_count(from)?,
                 truth: read_bounded(from)?,
                 answer: read_bounded(from)?,
                 right: read_bounded(from)?,
@@ -169,15 +134,13 @@ mod tests {
     use crate::metrics::sums::class_outcome;
 
     #[test]
-    fn a_class_is_gone_with_its_last_record_whatever_the_rounding() {
+    fn a_class_is_known_by_its_truths_and_its_answers() {
         let mut classes = Classes::new(9);
         let outcomes =
             [class_outcome(3, 7, 0.1), class_outcome(7, 7, 0.2), class_outcome(1, 7, 0.3)];
         outcomes.iter().for_each(|outcome| classes.add(outcome));
         assert_eq!((classes.get(7).right, classes.get(7).answer), (0.2, 0.2));
         assert!(classes.get(3).is_known() && !classes.get(3).is_a_truth());
-        outcomes.iter().for_each(|outcome| classes.remove(outcome));
-        assert!(classes.iter().all(|class| *class == Class::default()));
     }
 
     #[test]

@@ -83,10 +83,6 @@ impl Metric for F1 {
         self.classes.add(outcome);
     }
 
-    fn remove(&mut self, outcome: &Outcome) {
-        self.classes.remove(outcome);
-    }
-
     fn value(&self) -> Option<f64> {
         if self.is_binary {
             f1(&self.classes.get(1))

@@ -69,10 +69,6 @@ impl Metric for Kappa {
         self.classes.add(outcome);
     }
 
-    fn remove(&mut self, outcome: &Outcome) {
-        self.classes.remove(outcome);
-    }
-
     fn value(&self) -> Option<f64> {
         let all: f64 = self.classes.iter().map(|class| class.truth).sum();
         if all <= 0.0 {

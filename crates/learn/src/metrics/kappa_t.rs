@@ -92,13 +92,6 @@ impl Metric for KappaT {
         }
     }
 
-    fn remove(&mut self, outcome: &Outcome) {
-        if let Some(weight) = weight_after_another(outcome) {
-            self.right.remove(is_right(outcome), weight);
-            self.unchanged.remove(is_unchanged(outcome), weight);
-        }
-    }
-
     fn value(&self) -> Option<f64> {
         let (right, unchanged) = (self.right.value()?, self.unchanged.value()?);
         // Nothing is left to be hit; with a margin, as weights may be rounded.

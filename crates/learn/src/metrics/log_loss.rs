@@ -4,7 +4,7 @@
 //! - Task: class. From 0 up, lower is better; ln 2 = 0.693 is a coin's, for two classes.
 //! - Judges the probability, not the answer: `p = 0.51` and `p = 0.99` differ. A class that the
 //!   learner had not met has the probability 0.
-//! - Cost: constant time and memory; one logarithm an outcome, also over a sliding window.
+//! - Cost: constant time and memory; one logarithm an outcome.
 //! - Not for: learners that answer without probabilities (0 or 1): each mistake costs
 //!   `ln(1 / floor)`, 34.5 by default, and that is all it then says.
 //! - Source: I. J. Good, "Rational Decisions", Journal of the Royal Statistical Society B 14, 1952,
@@ -104,26 +104,8 @@ impl LogLoss {
 
 impl Metric for LogLoss {
     fn add(&mut self, outcome: &Outcome) {
-        self.add_prepared(outcome, self.loss(outcome));
-    }
-
-    fn remove(&mut self, outcome: &Outcome) {
-        self.remove_prepared(outcome, self.loss(outcome));
-    }
-
-    fn prepare(&self, outcome: &Outcome) -> Option<f64> {
-        Some(self.loss(outcome))
-    }
-
-    fn add_prepared(&mut self, outcome: &Outcome, loss: f64) {
         if let Some(weight) = weight(outcome) {
-            self.loss.add(loss, weight);
-        }
-    }
-
-    fn remove_prepared(&mut self, outcome: &Outcome, loss: f64) {
-        if let Some(weight) = weight(outcome) {
-            self.loss.remove(loss, weight);
+            self.loss.add(self.loss(outcome), weight);
         }
     }
 

@@ -110,17 +110,6 @@ impl Metric for R2 {
         }
     }
 
-    fn remove(&mut self, outcome: &Outcome) {
-        if let Some(weight) = weight(outcome) {
-            if self.count <= 1 {
-                *self = R2::default();
-                return;
-            }
-            self.count -= 1;
-            self.count(outcome, -weight);
-        }
-    }
-
     fn value(&self) -> Option<f64> {
         let (weight, truth) = (self.weight.total(), self.truth.total());
         if self.count < 2 || weight <= 0.0 {
@@ -172,16 +161,5 @@ mod tests {
         let rows = [(1.0, 0.0), (4.0, 2.0), (4.0, 4.0), (6.0, 6.0)];
         let rows = rows.map(|(answer, truth)| (answer + far, truth + far));
         assert_eq!(r2(&rows), Some(0.75));
-    }
-
-    #[test]
-    fn what_is_left_after_the_first_has_gone_may_be_equal_truths() {
-        let mut metric = R2::default();
-        for truth in [7.0, 0.1, 0.1, 0.1] {
-            metric.add(&number_outcome(0.0, truth, 0.3));
-        }
-        assert!(metric.value().is_some());
-        metric.remove(&number_outcome(0.0, 7.0, 0.3));
-        assert_eq!(metric.value(), None);
     }
 }

@@ -78,12 +78,6 @@ impl Metric for Rmse {
         }
     }
 
-    fn remove(&mut self, outcome: &Outcome) {
-        if let Some(weight) = weight(outcome) {
-            self.square.remove(square(outcome), weight);
-        }
-    }
-
     fn value(&self) -> Option<f64> {
         // A square root is rounded alike on every machine (IEEE 754).
         self.square.value().map(|mean| mean.max(0.0).sqrt())

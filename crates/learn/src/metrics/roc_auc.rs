@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     About, MetricComponent,
-    sums::{read_count, weight},
+    sums::weight,
 };
 use crate::{
     Component, ConfigError, LabelShape, Metric, Outcome, Reader, Shape, State, StateError, Writer,
@@ -55,8 +55,6 @@ struct Scored {
 #[derive(Clone, Debug)]
 pub struct RocAuc {
     newest: Ring<Scored>,
-    /// How many outcomes left here, for lack of room, that were not yet removed by the caller.
-    gone_before: u64,
 }
 
 impl Component for RocAuc {
@@ -67,7 +65,7 @@ impl Component for RocAuc {
         let window = check_count("window", config.window, 2, 1_000_000)?;
         match shape.label {
             LabelShape::Class { values_max: 2 } => {
-                Ok(RocAuc { newest: Ring::new(window as usize), gone_before: 0 })
+                Ok(RocAuc { newest: Ring::new(window as usize) })
             }
             _ => Err(ConfigError::unfit("roc_auc needs a label of two classes; try log_loss")),
         }
@@ -78,13 +76,12 @@ impl MetricComponent for RocAuc {
     const ABOUT: About = About { title: "AUC", higher_is_better: true, range: (0.0, 1.0) };
 }
 
-/// Format 1: how many are gone, and the ring of scores and weights.
+/// Format 1: the ring of scores and weights.
 const FORMAT: u16 = 1;
 
 impl State for RocAuc {
     fn save(&self, to: &mut Writer) {
         to.u16(FORMAT);
-        to.u64(self.gone_before);
         self.newest.save(to, |scored, to| {
             to.f64(scored.score);
             to.f64(scored.weight);
@@ -93,7 +90,6 @@ impl State for RocAuc {
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         from.format("roc_auc", FORMAT)?;
-        self.gone_before = read_count(from)?;
         self.newest.restore(from, 16, |from| {
             let scored = Scored { score: from.f64()?, weight: from.f64()? };
             let is_weight = (1e-12..=1e12).contains(&scored.weight.abs());
@@ -124,21 +120,8 @@ impl Metric for RocAuc {
         if let Some(scored) = scored(outcome) {
             if self.newest.is_full() {
                 self.newest.pop();
-                self.gone_before += 1;
             }
             self.newest.push(scored);
-        }
-    }
-
-    fn remove(&mut self, outcome: &Outcome) {
-        if scored(outcome).is_none() {
-            return;
-        }
-        // The caller's window may be longer than ours: then its oldest is not here any more.
-        if self.gone_before > 0 {
-            self.gone_before -= 1;
-        } else {
-            self.newest.pop();
         }
     }
 
@@ -203,18 +186,6 @@ mod tests {
             metric.add(&outcome(second, truth));
         }
         assert_eq!(metric.value(), Some(1.0));
-    }
-
-    #[test]
-    fn a_longer_window_outside_may_remove_what_left_long_ago() {
-        let mut metric = metric(2);
-        let rows = [(0.9, 0), (0.8, 1), (0.1, 0), (0.2, 1)];
-        rows.iter().for_each(|(second, truth)| metric.add(&outcome(*second, *truth)));
-        metric.remove(&outcome(0.9, 0));
-        metric.remove(&outcome(0.8, 1));
-        assert_eq!(metric.value(), Some(1.0), "the two newest are still here");
-        metric.remove(&outcome(0.1, 0));
-        assert_eq!(metric.value(), None);
     }
 
     #[test]

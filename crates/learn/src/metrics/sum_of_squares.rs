@@ -89,12 +89,6 @@ impl Metric for SumOfSquares {
         }
     }
 
-    fn remove(&mut self, outcome: &Outcome) {
-        if let Some(weight) = weight(outcome) {
-            self.square.remove(square(outcome), weight);
-        }
-    }
-
     fn value(&self) -> Option<f64> {
         self.square.value().map(|mean| mean.max(0.0))
     }

@@ -1,4 +1,4 @@
-//! What metrics add up: sums that can be taken back, and means.
+//! What metrics add up: sums, and means.
 
 use crate::{Outcome, Reader, StateError, Writer};
 
@@ -13,8 +13,7 @@ const WEIGHTS: (f64, f64) = (1e-12, 1e12);
 /// No sum of bounded values can be larger, so a state that holds a larger one is damaged.
 const SUM_MAX: f64 = 1e250;
 
-/// The weight an outcome is counted with. `None`: it is not counted, neither when it is added nor
-/// when it is removed.
+/// The weight an outcome is counted with. `None`: it is not counted.
 #[inline]
 pub(super) fn weight(outcome: &Outcome) -> Option<f64> {
     if outcome.weight == 1.0 {
@@ -54,10 +53,9 @@ pub(super) fn read_count(from: &mut Reader<'_>) -> Result<u64, StateError> {
     }
 }
 
-/// A sum of about 106 bits, so that taking a value back leaves what was there before, to the last
-/// bit wherever the values span less than 2^50 or so. A plain sum that met 1e20 has forgotten all
-/// digits below 1e4, and does not get them back when the 1e20 goes. Where several values are 1e32
-/// times the others, digits are lost here too, until the window is computed anew.
+/// A sum of about 106 bits: after a year of records its last digits are still right, and one value of
+/// 1e20 has not hidden what the others came to, as it does in a plain sum, which forgets all digits
+/// below 1e4 then.
 ///
 /// Two-sum: D. E. Knuth, "The Art of Computer Programming" 2, 3rd edition, section 4.2.2, theorem
 /// B.
@@ -117,10 +115,9 @@ impl Sum {
     }
 }
 
-/// A weighted mean that values can be taken back from. Without values it is exactly as it began.
+/// A weighted mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Mean {
-    count: u64,
     sum: Sum,
     weight: Sum,
 }
@@ -129,21 +126,8 @@ impl Mean {
     /// Takes a value in: finite, at most the square of the largest distance.
     #[inline]
     pub(super) fn add(&mut self, value: f64, weight: f64) {
-        self.count += 1;
         self.sum.add(weight * value);
         self.weight.add(weight);
-    }
-
-    /// Takes a value out that was added.
-    #[inline]
-    pub(super) fn remove(&mut self, value: f64, weight: f64) {
-        if self.count <= 1 {
-            *self = Mean::default();
-            return;
-        }
-        self.count -= 1;
-        self.sum.add(-(weight * value));
-        self.weight.add(-weight);
     }
 
     /// The mean, if there is anything to take it of.
@@ -153,18 +137,12 @@ impl Mean {
     }
 
     pub(super) fn save(&self, to: &mut Writer) {
-        to.u64(self.count);
         self.sum.save(to);
         self.weight.save(to);
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Result<Mean, StateError> {
-        let (count, sum, weight) = (read_count(from)?, Sum::read(from)?, Sum::read(from)?);
-        let mean = Mean { count, sum, weight };
-        if count == 0 && mean != Mean::default() {
-            return Err(StateError::Unfit { what: "a mean of nothing that is not empty" });
-        }
-        Ok(mean)
+        Ok(Mean { sum: Sum::read(from)?, weight: Sum::read(from)? })
     }
 }
 
@@ -208,10 +186,6 @@ mod tests {
         mean.add(2.0, 3.0);
         mean.add(6.0, 1.0);
         assert_eq!(mean.value(), Some(3.0));
-        mean.remove(2.0, 3.0);
-        assert_eq!(mean.value(), Some(6.0));
-        mean.remove(6.0, 1.0);
-        assert_eq!(mean, Mean::default());
     }
 
     #[test]
