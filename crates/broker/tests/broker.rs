@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::PathBuf,
     process::{Command, Stdio},
@@ -33,6 +33,17 @@ fn processes(folder: &str) -> Vec<String> {
     shown.filter(|line| line.contains(folder)).collect()
 }
 
+/// Asks which requests a broker knows, in the oldest form; returns how long the answer is.
+fn ask(server: &str, wait: Duration) -> io::Result<u32> {
+    let mut stream = TcpStream::connect(server)?;
+    stream.set_read_timeout(Some(wait))?;
+    // Length 10; request 18, version 0; number 7; no name of a client.
+    stream.write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255])?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    Ok(u32::from_be_bytes(length))
+}
+
 #[test]
 fn what_was_appended_is_read_again_after_a_kill() {
     let mut broker = Broker::start(Options::default()).unwrap();
@@ -44,6 +55,12 @@ fn what_was_appended_is_read_again_after_a_kill() {
     assert!(broker.kill(1).is_err());
     broker.start_node(1).unwrap();
     assert_eq!(read(&broker, "kept", 2).unwrap(), "one\ntwo\n");
+
+    let server = broker.servers();
+    broker.pause(1).unwrap();
+    assert!(ask(&server, Duration::from_millis(500)).is_err(), "a paused broker answers");
+    broker.resume(1).unwrap();
+    assert!(ask(&server, Duration::from_secs(30)).unwrap() > 100);
 
     // With the separator, which ends the number of a slot.
     let folder = format!("{}/", broker.folder().display());
