@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Finding;
 
 /// A room: its package, its folder, and the rooms it may know.
-const ROOMS: [(&str, &str, &[&str]); 9] = [
+const ROOMS: [(&str, &str, &[&str]); 10] = [
     ("alluvium-learn", "learn", &[]),
     ("alluvium-flow", "flow", &["learn"]),
     ("alluvium-ledger", "ledger", &["learn", "flow"]),
@@ -15,12 +15,21 @@ const ROOMS: [(&str, &str, &[&str]); 9] = [
     ("alluvium-kafka", "kafka", &["learn", "flow", "ledger"]),
     ("alluvium-serve", "serve", &["learn", "flow", "ledger"]),
     ("alluvium-sim", "sim", &["learn", "flow", "ledger"]),
+    ("alluvium-broker", "broker", &[]),
     ("alluvium", "cli", &["learn", "flow", "ledger", "embedded", "kafka", "serve"]),
-    ("xtask", "xtask", &["learn", "flow", "ledger", "embedded", "kafka", "serve", "sim", "cli"]),
+    (
+        "xtask",
+        "xtask",
+        &["learn", "flow", "ledger", "embedded", "kafka", "serve", "sim", "broker", "cli"],
+    ),
 ];
 
-/// Rooms that may know another one in their tests. No test of a room's own is a product's part.
-const TESTS_MAY: [(&str, &str); 1] = [("embedded", "sim")];
+/// Rooms that are there for tests alone.
+const FOR_TESTS: [&str; 2] = ["sim", "broker"];
+
+/// Rooms that may know one of those in their tests. No test of a room's own is a product's part.
+const TESTS_MAY: [(&str, &str); 4] =
+    [("embedded", "sim"), ("kafka", "sim"), ("kafka", "broker"), ("cli", "broker")];
 
 /// What only one room may know: the port's other side, the settings' syntax.
 const ONLY: [(&str, &str); 4] =
@@ -54,7 +63,8 @@ fn check_package(package: &Value) -> Vec<Finding> {
             continue;
         };
         let is_drawn = may_know.contains(other);
-        let is_exempt = for_tests && (*other != "sim" || TESTS_MAY.contains(&(*room, "sim")));
+        let is_exempt =
+            for_tests && (!FOR_TESTS.contains(other) || TESTS_MAY.contains(&(*room, *other)));
         if !is_drawn && !is_exempt {
             let what = format!("an arrow from {room} to {other}");
             let instead = match may_know {
@@ -89,6 +99,7 @@ mod tests {
     fn arrows_that_are_drawn_pass() {
         assert!(whats("alluvium-flow", &[("alluvium-learn", None), ("serde", None)]).is_empty());
         assert!(whats("alluvium-embedded", &[("alluvium-sim", Some("dev"))]).is_empty());
+        assert!(whats("alluvium", &[("alluvium-broker", Some("dev"))]).is_empty());
         assert!(whats("alluvium-learn", &[("alluvium-flow", Some("dev"))]).is_empty());
     }
 
@@ -98,6 +109,8 @@ mod tests {
         assert_eq!(learn, ["an arrow from learn to flow"]);
         let cli = whats("alluvium", &[("alluvium-sim", Some("dev"))]);
         assert_eq!(cli, ["an arrow from cli to sim"]);
+        let product = whats("alluvium", &[("alluvium-broker", None)]);
+        assert_eq!(product, ["an arrow from cli to broker"]);
         assert_eq!(whats("alluvium-cloud", &[]), ["`alluvium-cloud` is no room"]);
     }
 
