@@ -233,8 +233,13 @@ impl Block {
             means[index] += share * distance;
             // Rounding may give a product below 0, when one example outweighs all before it.
             squares[index] += (weight * distance * (value - means[index])).max(0.0);
-            least[index] = least[index].min(value);
-            most[index] = most[index].max(value);
+            // Compared, not `min` and `max`: which of two zeros these return is not laid down.
+            if value < least[index] {
+                least[index] = value;
+            }
+            if value > most[index] {
+                most[index] = value;
+            }
         }
         let mut fresh = 0;
         for (counts, (slot, values)) in self.counts.iter_mut().zip(&slots.nominals) {

@@ -265,6 +265,18 @@ fn a_tree_restored_in_the_middle_goes_on_alike() {
     }
 }
 
+/// Both zeros are equal, so which of them an extreme is has to be laid down: by the order they came.
+#[test]
+fn of_two_zeros_the_first_is_the_extreme() {
+    for zeros in [[0.0, -0.0], [-0.0, 0.0]] {
+        let mut tree = HoeffdingTree::new(Config::default(), &shape(1, &[], 2)).unwrap();
+        zeros.iter().for_each(|zero| learn(&mut tree, &[*zero], 0));
+        let spread = tree.leaves[0].observers.as_ref().unwrap().blocks[0].spread(0);
+        let bits = [spread.least, spread.most].map(f64::to_bits);
+        assert_eq!(bits, [zeros[0].to_bits(); 2], "after {zeros:?}");
+    }
+}
+
 #[test]
 fn a_damaged_state_is_refused_and_never_panics() {
     let shape = shape(3, &[4, 3], 3);
