@@ -360,9 +360,11 @@ impl Block {
         for index in 0..count {
             let Spread { squares, least, most, mean, .. } = block.spread(index);
             let bound = -VALUE_MAX..=VALUE_MAX;
+            // A mean may be rounded over the edge, by a place or a few.
             if squares < 0.0
                 || least > most
-                || ![mean, least, most].iter().all(|v| bound.contains(v))
+                || mean.abs() > 1.001 * VALUE_MAX
+                || ![least, most].iter().all(|v| bound.contains(v))
             {
                 return Err(StateError::Unfit { what: "a spread that no numbers have" });
             }

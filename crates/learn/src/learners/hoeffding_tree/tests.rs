@@ -277,6 +277,24 @@ fn of_two_zeros_the_first_is_the_extreme() {
     }
 }
 
+/// The way from the one number to the other is rounded up, so it ends one place beyond the other.
+#[test]
+fn a_mean_rounded_over_the_edge_still_loads() {
+    let shape = shape(1, &[], 2);
+    for edge in [observer::VALUE_MAX, -observer::VALUE_MAX] {
+        for tenth in 1..100 {
+            let first = -edge * f64::from(tenth) / 100.0;
+            let mut tree = HoeffdingTree::new(Config::default(), &shape).unwrap();
+            for (value, weight) in [(first, 1e-9), (edge, 1e12)] {
+                let x = Features { dense: &[value], ..Features::default() };
+                tree.learn(&x, Label::Class(0), weight);
+            }
+            let state = bytes(&tree);
+            assert_eq!(bytes(&restored(&Config::default(), &shape, &state)), state, "{first}");
+        }
+    }
+}
+
 #[test]
 fn a_damaged_state_is_refused_and_never_panics() {
     let shape = shape(3, &[4, 3], 3);
