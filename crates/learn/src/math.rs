@@ -118,8 +118,8 @@ fn fold(lanes: [f64; LANES]) -> f64 {
 /// result is finite for all finite numbers, and exactly `from` where both are the same: so a mean
 /// is kept without a sum that could overflow.
 pub fn toward(from: f64, to: f64, share: f64) -> f64 {
-    let apart = to - from;
-    if apart.is_finite() { from + share * apart } else { from * (1.0 - share) + to * share }
+    let there = from + share * (to - from);
+    if there.is_finite() { there } else { from * (1.0 - share) + to * share }
 }
 
 /// Counter-based random bits: a function of a key and a counter, with no state to save
@@ -173,5 +173,10 @@ mod tests {
         assert_eq!(toward(0.1, 0.1, 0.3), 0.1);
         assert_eq!(toward(f64::MAX, f64::MIN, 0.5), 0.0);
         assert_eq!(toward(f64::MAX, f64::MIN, 1.0), f64::MIN);
+        // One and a half units of the last place of the greatest number: their difference is rounded
+        // up, and so is the sum of it and the first.
+        let far = 1.5 * (f64::MAX - f64::MAX.next_down());
+        assert_eq!(toward(far, f64::MAX, 1.0), f64::MAX);
+        assert_eq!(toward(-far, f64::MIN, 1.0), f64::MIN);
     }
 }

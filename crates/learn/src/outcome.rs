@@ -61,12 +61,13 @@ impl Outcome {
         }
     }
 
-    /// How wrong the answer was, as detectors want it: 0 or 1 for a class, else the distance.
+    /// How wrong the answer was, as detectors want it: 0 or 1 for a class, else the distance, which
+    /// for a cluster is squared. Finite: a distance too large for a number is the largest number.
     pub fn error(&self, task: Task) -> f64 {
         match task {
             Task::Class => f64::from(u8::from(self.answer != self.truth)),
             Task::Cluster => self.truth,
-            _ => (self.answer - self.truth).abs(),
+            _ => (self.answer - self.truth).abs().min(f64::MAX),
         }
     }
 
@@ -92,5 +93,30 @@ impl Outcome {
             second: from.f64()?,
             weight: from.f64()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LabelShape, Shape, detectors::DetectorConfig};
+
+    /// What a system writes for "none" may be the least or the greatest number there is; the
+    /// distance of the two is no number.
+    #[test]
+    fn an_error_is_a_number_whatever_the_numbers() {
+        for (value, truth) in [(f64::MIN, f64::MAX), (-1e300, f64::MAX), (1e308, -1e308)] {
+            let answer = Prediction { value, ..Prediction::default() };
+            let outcome = Outcome::of(Task::Number, &answer, Label::Number(truth), f64::NAN);
+            let error = outcome.unwrap().error(Task::Number);
+            assert_eq!(error, f64::MAX);
+
+            let shape = Shape::numbers(0, LabelShape::Number);
+            let build = || DetectorConfig::by_name("adwin").unwrap().build(&shape).unwrap();
+            let (mut detector, mut to) = (build(), Writer::new());
+            detector.update(error);
+            detector.save(&mut to);
+            assert_eq!(build().restore(&mut Reader::new(to.bytes())), Ok(()));
+        }
     }
 }

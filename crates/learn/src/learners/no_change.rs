@@ -87,10 +87,35 @@ impl Learner for NoChange {
         if weight == 0.0 {
             return;
         }
-        match y {
-            Label::Class(class) => self.last = Some(f64::from(class)),
-            Label::Number(value) => self.last = Some(value),
+        match (y, self.classes_max) {
+            (Label::Class(class), Some(classes)) if class < classes => {
+                self.last = Some(f64::from(class));
+            }
+            (Label::Number(value), None) => self.last = Some(value),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_that_cannot_be_is_not_learned() {
+        let two = Shape::numbers(0, LabelShape::Class { values_max: 2 });
+        let number = Shape::numbers(0, LabelShape::Number);
+        let cases = [
+            (two.clone(), Label::Class(1), Label::Class(2)),
+            (two.clone(), Label::Class(1), Label::Class(u32::MAX)),
+            (two, Label::Class(1), Label::Number(0.5)),
+            (number, Label::Number(1.0), Label::Class(7)),
+        ];
+        for (shape, label, other) in cases {
+            let mut learner = NoChange::new(Config {}, &shape).unwrap();
+            learner.learn(&Features::default(), label, 1.0);
+            learner.learn(&Features::default(), other, 1.0);
+            assert_eq!(learner.last, Some(1.0), "after {other:?}");
         }
     }
 }

@@ -91,7 +91,8 @@ impl Make {
 #[derive(Clone, Debug)]
 pub struct Window {
     records_max: u64,
-    span: Option<i64>,
+    /// In milliseconds; none where the window is over records.
+    span: Option<u64>,
     clock: Option<Time>,
     stamps: VecDeque<Time>,
     blocks: Blocks,
@@ -165,7 +166,7 @@ impl StepComponent for Window {
         check_count("records_max", records_max, 1, RECORDS_MAX)?;
         let (records_max, span) = match over {
             Over::Records(count) if (1..=RECORDS_MAX).contains(&count) => (count, None),
-            Over::Time(span @ 1..) => (records_max, Some(i64::try_from(span).unwrap_or(i64::MAX))),
+            Over::Time(span @ 1..) => (records_max, Some(span)),
             Over::Records(_) | Over::Time(_) => {
                 let must_be = format!("from 1 to {RECORDS_MAX} records, or 1 ms and more");
                 return Err(ConfigError::new("over", over, &must_be));
@@ -198,8 +199,8 @@ impl Window {
     fn first_at(&self, clock: Time) -> u64 {
         let (first, _) = self.blocks.ends();
         let Some(span) = self.span else { return first };
-        let out = clock.saturating_sub(span);
-        first + self.stamps.partition_point(|stamp| *stamp <= out) as u64
+        // No stamp is after the clock. Not `clock - span`, which may lie before all times.
+        first + self.stamps.partition_point(|stamp| clock.abs_diff(*stamp) >= span) as u64
     }
 
     fn forget_below(&mut self, first: u64) {
@@ -366,6 +367,22 @@ mod tests {
         assert_eq!(next(&mut step, &[8.0], 1, 3), [6.0]);
         assert_eq!(next(&mut step, &[0.0], 1, 19), [12.0]);
         assert_eq!(next(&mut step, &[0.0], 1, 20), [0.0]);
+    }
+
+    /// At both ends of what a time can be, and over a span longer than all of them.
+    #[test]
+    fn the_least_and_the_greatest_time_are_times_like_others() {
+        let counts = |over: &str, times: &[Time]| -> Vec<f64> {
+            let config = config(over, &[("count", Make::Count)]);
+            let mut step: Window = build(config, &mut numbers(&["x"])).unwrap();
+            times.iter().map(|time| next(&mut step, &[1.0], 1, *time)[0]).collect()
+        };
+        let (least, greatest) = (Time::MIN, Time::MAX);
+        assert_eq!(counts("10 ms", &[least, least + 9, least + 10]), [0.0, 1.0, 1.0]);
+        assert_eq!(counts("10 ms", &[greatest - 9, greatest, greatest]), [0.0, 1.0, 2.0]);
+        assert_eq!(counts("10 ms", &[least, greatest]), [0.0, 0.0]);
+        let longest = format!("{} ms", u64::MAX);
+        assert_eq!(counts(&longest, &[least, 0, greatest - 1, greatest]), [0.0, 1.0, 2.0, 2.0]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl ResetOn {
     fn error(&mut self, x: &Features<'_>, y: Label<'_>) -> Option<f64> {
         let task = self.inner.task();
         self.inner.predict(x, &mut self.answer);
-        let error = Outcome::of(task, &self.answer, y, f64::NAN)?.error(task).min(f64::MAX);
+        let error = Outcome::of(task, &self.answer, y, f64::NAN)?.error(task);
         if task == Task::Class {
             return Some(error);
         }

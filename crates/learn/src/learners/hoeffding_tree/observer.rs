@@ -233,8 +233,13 @@ impl Block {
             means[index] += share * distance;
             // Rounding may give a product below 0, when one example outweighs all before it.
             squares[index] += (weight * distance * (value - means[index])).max(0.0);
-            least[index] = least[index].min(value);
-            most[index] = most[index].max(value);
+            // Compared, not `min` and `max`: which of two zeros these return is not laid down.
+            if value < least[index] {
+                least[index] = value;
+            }
+            if value > most[index] {
+                most[index] = value;
+            }
         }
         let mut fresh = 0;
         for (counts, (slot, values)) in self.counts.iter_mut().zip(&slots.nominals) {
@@ -355,9 +360,11 @@ impl Block {
         for index in 0..count {
             let Spread { squares, least, most, mean, .. } = block.spread(index);
             let bound = -VALUE_MAX..=VALUE_MAX;
+            // A mean may be rounded over the edge, by a place or a few.
             if squares < 0.0
                 || least > most
-                || ![mean, least, most].iter().all(|v| bound.contains(v))
+                || mean.abs() > 1.001 * VALUE_MAX
+                || ![least, most].iter().all(|v| bound.contains(v))
             {
                 return Err(StateError::Unfit { what: "a spread that no numbers have" });
             }

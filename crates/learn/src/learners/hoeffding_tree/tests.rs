@@ -265,6 +265,36 @@ fn a_tree_restored_in_the_middle_goes_on_alike() {
     }
 }
 
+/// Both zeros are equal, so which of them an extreme is has to be laid down: by the order they came.
+#[test]
+fn of_two_zeros_the_first_is_the_extreme() {
+    for zeros in [[0.0, -0.0], [-0.0, 0.0]] {
+        let mut tree = HoeffdingTree::new(Config::default(), &shape(1, &[], 2)).unwrap();
+        zeros.iter().for_each(|zero| learn(&mut tree, &[*zero], 0));
+        let spread = tree.leaves[0].observers.as_ref().unwrap().blocks[0].spread(0);
+        let bits = [spread.least, spread.most].map(f64::to_bits);
+        assert_eq!(bits, [zeros[0].to_bits(); 2], "after {zeros:?}");
+    }
+}
+
+/// The way from the one number to the other is rounded up, so it ends one place beyond the other.
+#[test]
+fn a_mean_rounded_over_the_edge_still_loads() {
+    let shape = shape(1, &[], 2);
+    for edge in [observer::VALUE_MAX, -observer::VALUE_MAX] {
+        for tenth in 1..100 {
+            let first = -edge * f64::from(tenth) / 100.0;
+            let mut tree = HoeffdingTree::new(Config::default(), &shape).unwrap();
+            for (value, weight) in [(first, 1e-9), (edge, 1e12)] {
+                let x = Features { dense: &[value], ..Features::default() };
+                tree.learn(&x, Label::Class(0), weight);
+            }
+            let state = bytes(&tree);
+            assert_eq!(bytes(&restored(&Config::default(), &shape, &state)), state, "{first}");
+        }
+    }
+}
+
 #[test]
 fn a_damaged_state_is_refused_and_never_panics() {
     let shape = shape(3, &[4, 3], 3);
