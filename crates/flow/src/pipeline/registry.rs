@@ -137,7 +137,7 @@ impl Registry {
             entry.version == newest
                 || Some(entry.version) == held
                 || match keep {
-                    Keep::Versions(count) => entry.version + count > newest,
+                    Keep::Versions(count) => entry.version.saturating_add(count) > newest,
                     Keep::Time(span) => entry.time.saturating_add_unsigned(span) > now,
                 }
         };
