@@ -222,7 +222,7 @@ pub struct Rows {
     pub bytes: Vec<u8>,
     /// Identities, as XXH3-64 of their text (an integer's text is its decimal digits).
     pub ids: Vec<u64>,
-    /// Event times.
+    /// Event times, from [`TIME_MIN`] to [`TIME_MAX`]; the log's own timestamp is brought there.
     pub times: Vec<Time>,
     /// Why a row was turned away; `None` for a good one.
     pub refusals: Vec<Option<Refusal>>,

@@ -145,7 +145,8 @@ impl Rows {
         self.numbers.resize(numbers + layout.numbers, f64::NAN);
         self.texts.resize(texts + layout.texts, Rows::GAP);
         self.ids.resize(ids + layout.ids, 0);
-        let mut time = record.time;
+        // A log may have no time for a record, or any: it is held where event times are.
+        let mut time = record.time.clamp(time::TIME_MIN, time::TIME_MAX);
         let mut row = Row {
             numbers: &mut self.numbers[numbers..],
             texts: &mut self.texts[texts..],
