@@ -73,7 +73,10 @@ impl Layout {
         let field = plan.fields.len() as u16;
         if let Some(label) = &plan.label {
             let what = match label.is_class {
-                true => What::Text { place: next(&mut layout.texts), bytes_max: usize::MAX },
+                true => {
+                    let bytes_max = super::NAME_BYTES_MAX;
+                    What::Text { place: next(&mut layout.texts), bytes_max }
+                }
                 false => layout.number(f64::NEG_INFINITY, f64::INFINITY),
             };
             let target = Target { what, field, missing_is_gap: true, bad_is_gap: false };

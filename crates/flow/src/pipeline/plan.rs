@@ -170,7 +170,7 @@ impl Planner<'_> {
                     };
                     let kind = SlotKind::Nominal { values: unknown + 1 };
                     let slot = layout.add_dense(name, name.clone(), kind);
-                    let bytes_max = 1024;
+                    let bytes_max = decode::NAME_BYTES_MAX;
                     let gaps = category.missing.is_some();
                     fields.push((name.clone(), decode::Kind::Text { bytes_max }, gaps));
                     let constant = match &category.missing {

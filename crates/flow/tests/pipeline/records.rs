@@ -16,3 +16,15 @@ fn an_unknown_class_is_the_labels_mistake_whatever_is_carried() {
         assert_eq!(letters[0]["explained"], explained);
     }
 }
+
+#[test]
+fn a_class_with_a_very_long_name_is_no_class() {
+    let mut file = file();
+    file["label"]["type"] = json!({ "class": {} });
+    file["model"]["linear"]["learner"] = json!({ "hoeffding_tree": {} });
+    let mut pipeline = pipeline(&file);
+    let [fits, long] = [1024, 1025].map(|length| format!("1,2,me,{}", "x".repeat(length)));
+    let letters = outputs(&read(&mut pipeline, &[&fits, &long]));
+    assert_eq!(pipeline.counters().learned, 1);
+    assert_eq!(letters[1]["explained"], "label \"class\" is larger than allowed");
+}
