@@ -342,7 +342,7 @@ impl Planner<'_> {
     fn order_of_steps(&mut self) -> Vec<String> {
         let features = &self.spec.features;
         let reads = |name: &String| -> Vec<String> {
-            let whole = |read: String| read.split('.').next().unwrap_or_default().to_string();
+            let whole = |read: String| self.spec.whole(&read).to_string();
             let known = |read: &String| features.contains_key(read);
             features[name].reads().into_iter().map(whole).filter(known).collect()
         };
