@@ -6,6 +6,7 @@ mod emit;
 mod inspect;
 mod mistake;
 mod model;
+mod names;
 mod paths;
 mod plan;
 mod predictor;
@@ -130,6 +131,7 @@ impl Pipeline {
         let label = label_shape(&spec);
         let mut planner = Planner { spec: &spec, label, mistakes: Vec::new() };
         let parts = planner.parts();
+        planner.names(&parts);
         let mut models = Vec::new();
         for (name, model) in &spec.model {
             let (gather, shape) = planner.gather(name, model, &parts.layout);
