@@ -1,6 +1,7 @@
 //! The pipeline: scores each record before it learns from it, and nothing else changes its state.
 
 mod admit;
+mod adopt;
 mod dictionary;
 mod emit;
 mod inspect;

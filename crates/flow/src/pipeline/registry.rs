@@ -36,7 +36,7 @@ pub struct ChampionEntry {
     pub model: Arc<str>,
     /// The version held on to; `None`: always the newest.
     pub version: Option<u64>,
-    /// Why: `first`, `promote`, `rollback`.
+    /// Why: `first`, `promote`, `rollback`, or `adopt`: its model was left out.
     pub why: String,
 }
 

@@ -1,6 +1,7 @@
 //! What the pipeline promises, seen from outside: settings and records in, bytes out.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod adopted;
 mod digests;
 mod names;
 mod records;
