@@ -321,7 +321,9 @@ fn take(row: &mut Row<'_>, target: &Target, token: Token<'_>, scratch: &mut Vec<
             row.time(target, text, unit);
         }
         (What::Time(unit), Token::Text(text)) if unit == super::TimeUnit::Rfc3339 => {
-            row.time(target, text.raw, unit);
+            scratch.clear();
+            text.unescape(scratch);
+            row.time(target, scratch, unit);
         }
         _ => row.bad(target, Reason::WrongKind),
     }

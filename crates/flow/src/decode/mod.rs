@@ -23,6 +23,10 @@ pub use time::{TIME_MAX, TIME_MIN};
 /// [`Reason::TooLarge`], whatever the plan says.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
+/// The most bytes of a name that gets a code: a class's or a category's. Dictionaries are bounded
+/// by it and by how many names they hold.
+pub const NAME_BYTES_MAX: usize = 1024;
+
 /// Makes the decoder of an input.
 ///
 /// # Panics
@@ -140,7 +144,7 @@ pub struct LabelField {
     pub name: String,
     /// Where it is found.
     pub path: Path,
-    /// A class's name (as text, in [`Rows::texts`], the last of a row), or a finite number (in
+    /// A class's name (as text, at most [`NAME_BYTES_MAX`], in [`Rows::texts`], the last of a row), or a finite number (in
     /// [`Rows::numbers`], the last of a row).
     pub is_class: bool,
 }
@@ -222,7 +226,7 @@ pub struct Rows {
     pub bytes: Vec<u8>,
     /// Identities, as XXH3-64 of their text (an integer's text is its decimal digits).
     pub ids: Vec<u64>,
-    /// Event times.
+    /// Event times, from [`TIME_MIN`] to [`TIME_MAX`]; the log's own timestamp is brought there.
     pub times: Vec<Time>,
     /// Why a row was turned away; `None` for a good one.
     pub refusals: Vec<Option<Refusal>>,

@@ -73,7 +73,10 @@ impl Layout {
         let field = plan.fields.len() as u16;
         if let Some(label) = &plan.label {
             let what = match label.is_class {
-                true => What::Text { place: next(&mut layout.texts), bytes_max: usize::MAX },
+                true => {
+                    let bytes_max = super::NAME_BYTES_MAX;
+                    What::Text { place: next(&mut layout.texts), bytes_max }
+                }
                 false => layout.number(f64::NEG_INFINITY, f64::INFINITY),
             };
             let target = Target { what, field, missing_is_gap: true, bad_is_gap: false };
@@ -145,7 +148,8 @@ impl Rows {
         self.numbers.resize(numbers + layout.numbers, f64::NAN);
         self.texts.resize(texts + layout.texts, Rows::GAP);
         self.ids.resize(ids + layout.ids, 0);
-        let mut time = record.time;
+        // A log may have no time for a record, or any: it is held where event times are.
+        let mut time = record.time.clamp(time::TIME_MIN, time::TIME_MAX);
         let mut row = Row {
             numbers: &mut self.numbers[numbers..],
             texts: &mut self.texts[texts..],

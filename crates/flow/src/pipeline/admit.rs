@@ -33,7 +33,9 @@ impl Pipeline {
                     Some(code) => Ok(Truth::Class(code)),
                     None if self.classes.has_room() => Ok(Truth::NewClass(span)),
                     None => {
-                        let field = Some(self.spec.fields.len() as u16);
+                        // Counted as the decoder counts: what is carried is decoded as fields too.
+                        let field = self.inputs.first().map(|input| input.decode.fields.len());
+                        let field = field.map(|label| label as u16);
                         Err(Refusal { reason: Reason::UnknownClass, field })
                     }
                 }

@@ -1,11 +1,13 @@
 //! The pipeline: scores each record before it learns from it, and nothing else changes its state.
 
 mod admit;
+mod adopt;
 mod dictionary;
 mod emit;
 mod inspect;
 mod mistake;
 mod model;
+mod names;
 mod paths;
 mod plan;
 mod predictor;
@@ -130,6 +132,7 @@ impl Pipeline {
         let label = label_shape(&spec);
         let mut planner = Planner { spec: &spec, label, mistakes: Vec::new() };
         let parts = planner.parts();
+        planner.names(&parts);
         let mut models = Vec::new();
         for (name, model) in &spec.model {
             let (gather, shape) = planner.gather(name, model, &parts.layout);

@@ -170,7 +170,7 @@ impl Planner<'_> {
                     };
                     let kind = SlotKind::Nominal { values: unknown + 1 };
                     let slot = layout.add_dense(name, name.clone(), kind);
-                    let bytes_max = 1024;
+                    let bytes_max = decode::NAME_BYTES_MAX;
                     let gaps = category.missing.is_some();
                     fields.push((name.clone(), decode::Kind::Text { bytes_max }, gaps));
                     let constant = match &category.missing {
@@ -332,7 +332,7 @@ impl Planner<'_> {
     fn order_of_steps(&mut self) -> Vec<String> {
         let features = &self.spec.features;
         let reads = |name: &String| -> Vec<String> {
-            let whole = |read: String| read.split('.').next().unwrap_or_default().to_string();
+            let whole = |read: String| self.spec.whole(&read).to_string();
             let known = |read: &String| features.contains_key(read);
             features[name].reads().into_iter().map(whole).filter(known).collect()
         };

@@ -36,7 +36,7 @@ pub struct ChampionEntry {
     pub model: Arc<str>,
     /// The version held on to; `None`: always the newest.
     pub version: Option<u64>,
-    /// Why: `first`, `promote`, `rollback`.
+    /// Why: `first`, `promote`, `rollback`, or `adopt`: its model was left out.
     pub why: String,
 }
 
@@ -137,7 +137,7 @@ impl Registry {
             entry.version == newest
                 || Some(entry.version) == held
                 || match keep {
-                    Keep::Versions(count) => entry.version + count > newest,
+                    Keep::Versions(count) => entry.version.saturating_add(count) > newest,
                     Keep::Time(span) => entry.time.saturating_add_unsigned(span) > now,
                 }
         };

@@ -1,11 +1,8 @@
-//! The state of a pipeline as sections, and what becomes of it when the settings change.
-
-use std::sync::Arc;
+//! The state of a pipeline as sections, and what becomes of it when it is forgotten.
 
 use alluvium_learn::{Reader, State, StateError, Writer};
 
 use super::{Counters, Pipeline, Sections, model::saved};
-use crate::Settings;
 
 /// The section of the classes' names; part of every version.
 pub(super) const CLASSES: &str = "classes";
@@ -70,7 +67,7 @@ impl Pipeline {
         self.restore_judges(sections)
     }
 
-    fn restore_learned(&mut self, sections: &Sections) -> Result<(), StateError> {
+    pub(super) fn restore_learned(&mut self, sections: &Sections) -> Result<(), StateError> {
         read(sections, CLASSES, |from| self.classes.restore(from))?;
         read(sections, COUNTERS, |from| self.restore_counters(from))?;
         read(sections, REGISTRY, |from| self.registry.restore(from))?;
@@ -91,7 +88,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn restore_judges(&mut self, sections: &Sections) -> Result<(), StateError> {
+    pub(super) fn restore_judges(&mut self, sections: &Sections) -> Result<(), StateError> {
         let models = self.models.iter_mut().map(|model| &mut model.judged);
         for judged in models.chain(&mut self.baselines) {
             read(sections, &of_judge(&judged.name), |from| {
@@ -162,30 +159,6 @@ impl Pipeline {
         self.refusals = refusals[surplus..].iter().map(|refused| *refused == 1).collect();
         self.counters = counters;
         Ok(())
-    }
-
-    /// Goes on with other settings and the state as it is. Judges begin anew where they are other
-    /// ones.
-    pub(super) fn adopt(&mut self, settings: &Arc<Settings>) -> Result<(), String> {
-        let mut next = Pipeline::build(settings).map_err(|error| error.to_string())?;
-        let sections = self.save();
-        next.restore_learned(&sections)
-            .map_err(|why| format!("the state does not fit the new settings: {why}"))?;
-        let champions = |spec: &crate::spec::Spec| spec.judge.clone();
-        if champions(&self.spec) == champions(&next.spec) {
-            next.restore_judges(&sections).map_err(|why| why.to_string())?;
-        }
-        *self = next;
-        Ok(())
-    }
-
-    /// Whether [`Pipeline`] could go on with other settings and this state.
-    ///
-    /// # Errors
-    /// Why it could not.
-    pub fn could_adopt(&self, settings: &Arc<Settings>) -> Result<(), String> {
-        let mut next = Pipeline::build(settings).map_err(|error| error.to_string())?;
-        next.restore_learned(&self.save()).map_err(|why| why.to_string())
     }
 
     /// Forgets what a model learned, or everything.

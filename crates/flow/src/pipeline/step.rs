@@ -246,7 +246,14 @@ impl Pipeline {
     fn decided(&mut self, decision: &Decision, effects: &mut Effects) {
         let (step, time) = (self.counters.steps, self.counters.time.unwrap_or(0));
         let result = match decision {
-            Decision::Adopt { settings } => self.adopt(settings),
+            Decision::Adopt { settings } => {
+                let before = self.registry.champions.last().cloned();
+                self.adopt(settings).map(|()| {
+                    if self.registry.champions.last() != before.as_ref() {
+                        self.emit_champion(effects);
+                    }
+                })
+            }
             Decision::Reset { model } => self.reset(model.as_deref()),
             Decision::Promote { model, version } => {
                 let result = self.registry.promote(model, *version, step, time, "promote");

@@ -65,13 +65,23 @@ impl Spec {
         let mut read = BTreeSet::new();
         let mut open = self.model.get(model)?.uses.clone();
         while let Some(name) = open.pop() {
-            let whole = name.split('.').next().unwrap_or(&name);
+            let whole = self.whole(&name);
             let is_new = read.insert(whole.to_string());
             if let Some(step) = self.features.get(whole).filter(|_| is_new) {
                 open.extend(step.reads());
             }
         }
         Some(read)
+    }
+
+    /// The field or step that a name belongs to: `scaled` for `scaled.a`. A field may have points in
+    /// its own name.
+    pub(crate) fn whole<'a>(&self, name: &'a str) -> &'a str {
+        let points = name.match_indices('.').map(|(at, _)| at);
+        let mut wholes = points.chain([name.len()]).map(|end| &name[..end]).rev();
+        let is_known =
+            |whole: &&str| self.fields.contains_key(*whole) || self.features.contains_key(*whole);
+        wholes.find(is_known).unwrap_or(name)
     }
 
     fn canonical(&self) -> Map<String, Value> {

@@ -306,6 +306,7 @@ fn times_that_cannot_be_are_refused() {
         &plan,
         &[
             ("a date", at(r#""2026-11-21T13:00:00+02:00""#), Ok(())),
+            ("an escaped plus", at(r#""2026-11-21T13:00:00\u002b02:00""#), Ok(())),
             ("no offset", at(r#""2026-11-21T13:00:00""#), bad),
             ("a number", at("1700000000000"), bad),
         ],

@@ -1,0 +1,85 @@
+//! Other settings for the same state.
+//!
+//! A state has no names in it: weights are numbers in a row. So before it is read by what other
+//! settings build, their names are compared with those it was learned by.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Pipeline;
+use crate::{Settings, spec::Spec};
+
+impl Pipeline {
+    /// Goes on with other settings and the state as it is. Judges begin anew where they are other
+    /// ones; where the champion's model was left out, the first one answers.
+    pub(super) fn adopt(&mut self, settings: &Arc<Settings>) -> Result<(), String> {
+        let mut next = self.adopted(settings)?;
+        if self.spec.judge == next.spec.judge {
+            next.restore_judges(&self.save()).map_err(|why| why.to_string())?;
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// Whether [`Pipeline`] could go on with other settings and this state.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn could_adopt(&self, settings: &Arc<Settings>) -> Result<(), String> {
+        self.adopted(settings).map(drop)
+    }
+
+    /// A pipeline of other settings with what this one learned.
+    fn adopted(&self, settings: &Arc<Settings>) -> Result<Pipeline, String> {
+        let mut next = Pipeline::build(settings).map_err(|error| error.to_string())?;
+        for model in &next.models {
+            let name = &model.judged.name;
+            let known = self.models.iter().find(|known| known.judged.name == *name);
+            if known.is_some_and(|known| known.shape != model.shape) {
+                return Err(format!("model {name} would see other features than it has learned"));
+            }
+        }
+        is_learned_alike(&self.spec, &next.spec)?;
+        next.restore_learned(&self.save())
+            .map_err(|why| format!("the state does not fit the new settings: {why}"))?;
+        let champion = next.registry.champion().map(|champion| champion.model.clone());
+        if champion.is_some_and(|model| next.registry.of(&model).is_none())
+            && let Some(first) = next.spec.first_champion()
+        {
+            let (step, time) = (next.counters.steps, next.counters.time.unwrap_or(0));
+            next.registry.promote(first, None, step, time, "adopt")?;
+        }
+        Ok(next)
+    }
+}
+
+/// Whether models, steps and fields that both settings name are of the same kind, and read the same.
+fn is_learned_alike(from: &Spec, to: &Spec) -> Result<(), String> {
+    for (name, model) in &to.model {
+        let known = from.model.get(name).map(|known| known.learner.name());
+        if known.is_some_and(|known| known != model.learner.name()) {
+            return Err(format!("model {name} would be another learner"));
+        }
+    }
+    for (name, step) in &to.features {
+        let known = from.features.get(name);
+        if known.is_some_and(|known| (known.name(), known.reads()) != (step.name(), step.reads())) {
+            return Err(format!("step {name} would be another one, or read something else"));
+        }
+    }
+    for (name, field) in &to.fields {
+        let known = from.fields.get(name).map(stand_in);
+        if known.is_some_and(|known| !known.is_null() && known != stand_in(field)) {
+            return Err(format!("field {name} would fill its gaps in another way"));
+        }
+    }
+    Ok(())
+}
+
+/// What stands in for a field's gaps; null for nothing.
+fn stand_in(field: &crate::spec::Field) -> Value {
+    let said = serde_json::to_value(field).unwrap_or_default();
+    let settings = said.as_object().and_then(|kinds| kinds.values().next());
+    settings.map_or(Value::Null, |settings| settings["missing"].clone())
+}
