@@ -280,3 +280,27 @@ fn an_adopted_file_may_name_fewer_inputs() {
     finish(&mut next).unwrap();
     assert_eq!(next.pipeline().unwrap().counters().read, 6);
 }
+
+/// The terms that control holds.
+fn terms(log: &mut VirtualLog) -> usize {
+    let ends = log.ends("p.control").unwrap().unwrap().partitions[0];
+    let span = Span { topic: "p.control".into(), partition: 0, from: 0, to: Some(ends.stable) };
+    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
+    let mut terms = 0;
+    while reader.poll(&mut batch).unwrap() == Polled::Records {
+        let decoded = batch.iter().filter_map(|record| Control::decode(record.value?));
+        terms += decoded.filter(|control| matches!(control, Control::Term { .. })).count();
+    }
+    terms
+}
+
+#[test]
+fn control_that_ends_before_the_newest_manifest_halts_at_once() {
+    let mut log = log_with(3);
+    let settings = settings("10 records");
+    finish(&mut Keeper::new(log.client(), options(&settings))).unwrap();
+    log.cut_off("p.control", 0, 1);
+    let end = finish(&mut Keeper::new(log.client(), options(&settings)));
+    assert!(matches!(end, Err(Halt::LogChanged(_))), "{end:?}");
+    assert!(terms(&mut log) <= 2, "it opened {} terms to find out", terms(&mut log));
+}

@@ -300,6 +300,17 @@ impl<L: Log> Keeper<L> {
             return Err(Halt::Expired(why).into());
         }
         if manifest.control.next > recovery.read_to {
+            // Whoever wrote it had read control up to there: either it has grown since our TERM, or
+            // it is shorter than it was, and nothing we append may make it seem long enough.
+            let stable = self.control_ends()?.stable;
+            if manifest.control.next > stable {
+                let why = format!(
+                    "control ends at {stable}, but the newest manifest was written when it had \
+                     been read up to {}: control lost records",
+                    manifest.control.next
+                );
+                return Err(Halt::LogChanged(why).into());
+            }
             return Err(Trouble::StepDown("a later term has written a manifest"));
         }
         let office = self.office.as_mut().expect("opened by begin");
