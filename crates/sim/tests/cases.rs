@@ -225,3 +225,82 @@ fn a_later_terms_manifest_may_know_more_of_the_outputs() {
     drop(third);
     assert_eq!(finish(&mut asleep), Ok(()), "it knows less of the outputs than that manifest");
 }
+
+/// The same pipeline, with another input before or behind the first.
+fn with_inputs(names: &[&str]) -> Arc<Settings> {
+    let format = json!({ "format": { "csv": { "columns": ["a", "y"] } } });
+    let inputs: serde_json::Map<String, serde_json::Value> =
+        names.iter().map(|name| ((*name).to_string(), format.clone())).collect();
+    let spec: Spec = serde_json::from_value(json!({
+        "name": "p",
+        "input": inputs,
+        "fields": { "a": { "number": {} } },
+        "label": { "field": "y", "type": { "number": {} } },
+        "model": { "mean": { "use": ["a"], "learner": { "mean": {} } } },
+        "versions": { "every": "1000 records" },
+    }))
+    .unwrap();
+    Arc::new(Settings::of(&spec))
+}
+
+#[test]
+fn an_adopted_file_may_name_more_inputs() {
+    let (before, after) = (with_inputs(&["x"]), with_inputs(&["w", "x"]));
+    let mut log = log_with(3);
+    log.create("w", 1, KEEP).unwrap();
+    finish(&mut Keeper::new(log.client(), options(&before))).unwrap();
+    (0..2).for_each(|_| append(&mut log, "w", b"5,5"));
+    append(&mut log, "x", b"3,3");
+    request(&mut log, Decision::Adopt { settings: after.clone() });
+    let mut keeper = Keeper::new(log.client(), options(&after));
+    finish(&mut keeper).unwrap();
+    let positions = keeper.pipeline().unwrap().counters().positions.clone();
+    let place = |input: &str| positions.get(&(input.into(), 0)).copied();
+    assert_eq!((place("w"), place("x")), (Some(2), Some(4)), "{positions:?}");
+    // Whoever comes after stands where it stood.
+    append(&mut log, "x", b"4,4");
+    let mut next = Keeper::new(log.client(), options(&after));
+    finish(&mut next).unwrap();
+    assert_eq!(next.pipeline().unwrap().counters().read, 7);
+}
+
+#[test]
+fn an_adopted_file_may_name_fewer_inputs() {
+    let (before, after) = (with_inputs(&["w", "x"]), with_inputs(&["x"]));
+    let mut log = log_with(3);
+    log.create("w", 1, KEEP).unwrap();
+    append(&mut log, "w", b"5,5");
+    finish(&mut Keeper::new(log.client(), options(&before))).unwrap();
+    append(&mut log, "x", b"3,3");
+    request(&mut log, Decision::Adopt { settings: after.clone() });
+    let mut keeper = Keeper::new(log.client(), options(&after));
+    finish(&mut keeper).unwrap();
+    append(&mut log, "x", b"4,4");
+    let mut next = Keeper::new(log.client(), options(&after));
+    finish(&mut next).unwrap();
+    assert_eq!(next.pipeline().unwrap().counters().read, 6);
+}
+
+/// The terms that control holds.
+fn terms(log: &mut VirtualLog) -> usize {
+    let ends = log.ends("p.control").unwrap().unwrap().partitions[0];
+    let span = Span { topic: "p.control".into(), partition: 0, from: 0, to: Some(ends.stable) };
+    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
+    let mut terms = 0;
+    while reader.poll(&mut batch).unwrap() == Polled::Records {
+        let decoded = batch.iter().filter_map(|record| Control::decode(record.value?));
+        terms += decoded.filter(|control| matches!(control, Control::Term { .. })).count();
+    }
+    terms
+}
+
+#[test]
+fn control_that_ends_before_the_newest_manifest_halts_at_once() {
+    let mut log = log_with(3);
+    let settings = settings("10 records");
+    finish(&mut Keeper::new(log.client(), options(&settings))).unwrap();
+    log.cut_off("p.control", 0, 1);
+    let end = finish(&mut Keeper::new(log.client(), options(&settings)));
+    assert!(matches!(end, Err(Halt::LogChanged(_))), "{end:?}");
+    assert!(terms(&mut log) <= 2, "it opened {} terms to find out", terms(&mut log));
+}

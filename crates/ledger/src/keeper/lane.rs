@@ -35,7 +35,9 @@ pub(crate) struct Cursor {
 
 /// One partition of an input.
 pub(crate) struct Lane {
-    pub(crate) input: usize,
+    /// Which of the pipeline's inputs. `None`: the settings in force name it no longer; it is
+    /// neither read nor learned, and stands where it stood, should they name it again.
+    pub(crate) input: Option<usize>,
     pub(crate) name: Arc<str>,
     pub(crate) partition: u32,
     pub(crate) rank: Rank,
@@ -57,7 +59,7 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) fn new(
-        input: usize,
+        input: Option<usize>,
         name: Arc<str>,
         partition: u32,
         rank: Rank,
@@ -136,6 +138,9 @@ impl Lane {
 
     /// The timestamp of the next record below `end`, and its key in the merge.
     fn head(&self, cursor: &Cursor, end: u64) -> Head {
+        if self.input.is_none() {
+            return Head::Nothing;
+        }
         match self.at(cursor) {
             Some((decoded, row)) if decoded.batch.metas()[row].offset < end => {
                 Head::Record(cursor.key.of(decoded.batch.metas()[row].time))

@@ -204,7 +204,8 @@ impl Replay {
         let Some((index, bound)) = order::first_and_second(heads) else { return Learned::Finished };
         let end = ends.iter().find(|(i, _)| *i == index).map_or(0, |(_, end)| *end);
         let lane = &mut self.lanes[index];
-        let (input, partition) = (lane.input, lane.partition);
+        let input = lane.input.expect("a lane without an input has no head");
+        let partition = lane.partition;
         let Some((decoded, range)) = lane.learn(end, bound, most) else { return Learned::NotYet };
         let count = range.len();
         let (batch, rows) = (&decoded.batch, &decoded.rows);

@@ -133,6 +133,12 @@ impl<L: Log> Keeper<L> {
         if current.learned != wanted.learned || current.kernel != wanted.kernel {
             return Err(Halt::Changed { from: current.clone(), to: wanted.clone() }.into());
         }
+        // What changes the inputs acts between two cuts, never at the beginning of one that was
+        // planned with others.
+        let is_adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
+        if office.replay.fold.requests.iter().any(is_adopt) {
+            return Ok(Some(office.empty_cut()));
+        }
         if current.runs != wanted.runs {
             return Ok(Some(Body::Settings(wanted.clone())));
         }
@@ -169,7 +175,10 @@ impl Office {
         let Some(goal) = &self.goal else { return false };
         goal.iter().all(|at| {
             let index = self.replay.fold.index_of(&at.input, at.partition);
-            index.is_some_and(|index| self.replay.fold.partitions[index].end >= at.offset)
+            let lane = self.replay.lane_of(&at.input, at.partition);
+            let is_named = lane.is_none_or(|lane| self.replay.lanes[lane].input.is_some());
+            !is_named
+                || index.is_some_and(|index| self.replay.fold.partitions[index].end >= at.offset)
         })
     }
 

@@ -7,15 +7,15 @@ use alluvium_flow::{Batch, Headers, OutTopic, Pipeline};
 use alluvium_learn::Time;
 
 use super::{
-    Halt, Keeper, Next, Office, Phase, Trouble, input_ends,
+    Halt, Keeper, Next, Office, Phase, Trouble,
     output::{OUT_TOPICS, OutLane, Outputs, parse_order},
     replay::Replay,
     snapshot::Snapshots,
 };
 use crate::{
     bugs::{Bug, planted},
-    control::{Body, Control, digest_of},
-    log::{Log, LogError, Outgoing, Policy, Polled, Span, Ticket},
+    control::{Control, digest_of},
+    log::{Log, LogError, Outgoing, PartitionEnds, Policy, Polled, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
     read::Stretch,
     state::Scan,
@@ -260,7 +260,7 @@ impl<L: Log> Keeper<L> {
         if self.state_has_grown(recovery)? {
             return self.begin_scan(recovery);
         }
-        let earliest = self.control_earliest()?;
+        let earliest = self.control_ends()?.earliest;
         if earliest > 0 {
             let why = "no manifest in the state topic can be verified, and control no longer has \
                        its beginning";
@@ -279,9 +279,9 @@ impl<L: Log> Keeper<L> {
         Ok(stable > recovery.state_end)
     }
 
-    fn control_earliest(&mut self) -> Result<u64, LogError> {
+    fn control_ends(&mut self) -> Result<PartitionEnds, LogError> {
         let topic = self.topic("control");
-        Ok(self.log.ends(&topic)?.map_or(0, |ends| ends.partitions[0].earliest))
+        Ok(self.log.ends(&topic)?.map(|ends| ends.partitions[0]).unwrap_or_default())
     }
 
     /// Stands where the manifest stood.
@@ -291,7 +291,7 @@ impl<L: Log> Keeper<L> {
         manifest: Manifest,
         sections: &Sections,
     ) -> Result<Option<Next>, Trouble> {
-        let earliest = self.control_earliest()?;
+        let earliest = self.control_ends()?.earliest;
         if manifest.control.next < earliest {
             if self.state_has_grown(recovery)? {
                 return self.begin_scan(recovery);
@@ -300,6 +300,17 @@ impl<L: Log> Keeper<L> {
             return Err(Halt::Expired(why).into());
         }
         if manifest.control.next > recovery.read_to {
+            // Whoever wrote it had read control up to there: either it has grown since our TERM, or
+            // it is shorter than it was, and nothing we append may make it seem long enough.
+            let stable = self.control_ends()?.stable;
+            if manifest.control.next > stable {
+                let why = format!(
+                    "control ends at {stable}, but the newest manifest was written when it had \
+                     been read up to {}: control lost records",
+                    manifest.control.next
+                );
+                return Err(Halt::LogChanged(why).into());
+            }
             return Err(Trouble::StepDown("a later term has written a manifest"));
         }
         let office = self.office.as_mut().expect("opened by begin");
@@ -344,29 +355,23 @@ impl<L: Log> Keeper<L> {
         Ok(None)
     }
 
-    /// What has to be read again must still be there, and must be the same topics.
+    /// What has to be read again must still be there.
     fn check_inputs(&mut self, recovery: &mut Recovery) -> Result<(), Trouble> {
         let office = self.office.as_mut().expect("opened by begin");
-        let replay = &office.replay;
-        // From the very beginning there is no pipeline yet, only the record that will make it.
-        let first = replay.pending.iter().find_map(|pending| match &pending.accepted.body {
-            Body::Settings(settings) => Some(settings),
-            _ => None,
-        });
-        let built = match (&replay.pipeline, first) {
-            (None, Some(settings)) => Some(Pipeline::build(settings)),
-            _ => None,
-        };
-        let built = built.transpose().map_err(|why| Halt::Settings(why.to_string()))?;
-        let Some(pipeline) = replay.pipeline.as_ref().or(built.as_ref()) else { return Ok(()) };
-        let ends = input_ends(&mut self.log, pipeline)?;
-        let mut expired = None;
+        let topics = office.replay.topics()?;
+        let (mut ends, mut expired) = (BTreeMap::new(), None);
         for frontier in &office.replay.fold.partitions {
+            // What no settings name any more is not read again either.
+            let Some(topic) = topics.get(&frontier.input) else { continue };
+            if !ends.contains_key(topic) {
+                ends.insert(topic.clone(), self.log.ends(topic)?);
+            }
             let place = format!("{}:{}", frontier.input, frontier.partition);
             let lane = office.replay.lane_of(&frontier.input, frontier.partition);
             let position =
                 lane.map_or(frontier.begin, |index| office.replay.lanes[index].learned.position);
-            let Some(known) = ends.get(&(frontier.input.clone(), frontier.partition)) else {
+            let known = ends[topic].as_ref().map(|ends| &ends.partitions);
+            let Some(known) = known.and_then(|all| all.get(frontier.partition as usize)) else {
                 return Err(Halt::LogChanged(format!("{place} is no longer there")).into());
             };
             if frontier.end > known.stable {

@@ -158,6 +158,10 @@ impl Relearn {
         let Body::Cut { ends, .. } = &front.accepted.body else { return Ok(()) };
         let known = input_ends(log, pipeline)?;
         for At { input, partition, offset } in ends {
+            let is_named = pipeline.inputs().iter().any(|found| found.name == *input);
+            if !is_named {
+                continue;
+            }
             let stable = known.get(&(input.clone(), *partition)).map_or(0, |ends| ends.stable);
             if *offset > stable {
                 let why = format!(

@@ -2,16 +2,19 @@
 //! pipeline. Writes nothing: a writer in office holds one, and so does whoever learns again to
 //! compare.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
-use alluvium_flow::{Chain, Effects, Input, Pipeline, decode::Decoder};
+use alluvium_flow::{Chain, Decision, Effects, Input, Pipeline, decode::Decoder, order::Rank};
 
 use super::{
-    Pending,
+    Halt, Pending,
     lane::{Decoded, Lane},
 };
 use crate::{
-    control::{At, Fold},
+    control::{At, Body, Fold},
     log::{Log, LogError, RecordReader, Span},
 };
 
@@ -27,6 +30,8 @@ pub(crate) struct Replay {
     pub(crate) lanes: Vec<Lane>,
     decoders: Vec<Box<dyn Decoder>>,
     reader: Option<Box<dyn RecordReader>>,
+    /// The lane of each of the reader's spans.
+    spans: Vec<usize>,
     /// The digest of each lane as of the last cut learned to its end.
     pub(crate) learned_chains: Vec<Chain>,
     pub(super) spare: Vec<Decoded>,
@@ -41,6 +46,37 @@ impl Replay {
         pipeline.step(input, effects);
     }
 
+    /// The topic of every input that is named by the settings in force, or by what was accepted
+    /// and is still to be learned.
+    pub(super) fn topics(&self) -> Result<BTreeMap<Arc<str>, Arc<str>>, Halt> {
+        let inputs = self.pipeline.iter().flat_map(Pipeline::inputs);
+        let mut topics: BTreeMap<Arc<str>, Arc<str>> =
+            inputs.map(|input| (input.name.clone(), input.topic.clone())).collect();
+        for pending in &self.pending {
+            let adopted = pending.accepted.adopts.iter().filter_map(|(_, ask)| match ask {
+                Decision::Adopt { settings } => Some(settings),
+                _ => None,
+            });
+            let said = match &pending.accepted.body {
+                Body::Settings(settings) => Some(settings),
+                _ => None,
+            };
+            for settings in adopted.chain(said) {
+                let spec = match settings.spec() {
+                    Ok(spec) => spec,
+                    // The very first have to be read; a change that cannot be will be refused.
+                    Err(why) if topics.is_empty() => return Err(Halt::Settings(why)),
+                    Err(_) => continue,
+                };
+                let named = spec.input.iter();
+                topics.extend(
+                    named.map(|(name, input)| (name.as_str().into(), input.topic(name).into())),
+                );
+            }
+        }
+        Ok(topics)
+    }
+
     /// Which lane that is.
     pub(super) fn lane_of(&self, input: &str, partition: u32) -> Option<usize> {
         self.lanes.iter().position(|lane| &*lane.name == input && lane.partition == partition)
@@ -51,9 +87,7 @@ impl Replay {
         if let Some(index) = self.lane_of(&at.input, at.partition) {
             return Some(index);
         }
-        let pipeline = self.pipeline.as_ref()?;
-        let input = pipeline.inputs().iter().position(|input| *input.name == *at.input)?;
-        let rank = (input as u32) << 16 | at.partition;
+        let (input, rank) = place_in(self.pipeline.as_ref()?, &at.input, at.partition);
         self.lanes.push(Lane::new(input, at.input.clone(), at.partition, rank, at.offset));
         self.learned_chains.push(Chain::default());
         self.reader = None;
@@ -61,10 +95,12 @@ impl Replay {
     }
 
     /// Makes the decoders of the pipeline as it is now, and forgets what was decoded by others.
+    /// The inputs may be more or fewer than they were, and in other places.
     pub(super) fn renew_decoders(&mut self) {
         let Some(pipeline) = &self.pipeline else { return };
         self.decoders = pipeline.inputs().iter().map(|input| input.decoder()).collect();
         for (lane, chain) in self.lanes.iter_mut().zip(&self.learned_chains) {
+            (lane.input, lane.rank) = place_in(pipeline, &lane.name, lane.partition);
             lane.forget(chain.clone());
         }
         self.reader = None;
@@ -76,23 +112,15 @@ impl Replay {
         log: &mut dyn Log,
         buffer_bytes: usize,
     ) -> Result<bool, LogError> {
-        if self.lanes.is_empty() {
+        if self.lanes.iter().all(|lane| lane.input.is_none()) {
             return Ok(false);
         }
         if self.reader.is_none() {
-            let pipeline = self.pipeline.as_ref().expect("lanes come after settings");
-            let span = |lane: &Lane| Span {
-                topic: pipeline.inputs()[lane.input].topic.clone(),
-                partition: lane.partition,
-                from: lane.delivered,
-                to: None,
-            };
-            let spans: Vec<Span> = self.lanes.iter().map(span).collect();
-            self.reader = Some(log.reader(&spans)?);
-            self.lanes.iter_mut().for_each(|lane| lane.paused = false);
+            self.open_reader(log)?;
         }
-        let reader = self.reader.as_mut().expect("made above");
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
+        let reader = self.reader.as_mut().expect("opened above");
+        for (index, lane) in self.spans.iter().enumerate() {
+            let lane = &mut self.lanes[*lane];
             let paused = lane.buffered_bytes >= buffer_bytes;
             if paused != lane.paused {
                 reader.pause(index, paused);
@@ -107,11 +135,37 @@ impl Replay {
                 Ok(false)
             }
             crate::log::Polled::Records => {
-                let lane = &mut self.lanes[decoded.batch.span];
-                let decoder = &mut self.decoders[lane.input];
-                lane.deliver(decoded, decoder.as_mut());
+                let lane = &mut self.lanes[self.spans[decoded.batch.span]];
+                let input = lane.input.expect("only what the settings name is read");
+                lane.deliver(decoded, self.decoders[input].as_mut());
                 Ok(true)
             }
         }
     }
+
+    /// Reads every lane that the settings in force name, from where it was delivered to.
+    fn open_reader(&mut self, log: &mut dyn Log) -> Result<(), LogError> {
+        let pipeline = self.pipeline.as_ref().expect("lanes come after settings");
+        self.spans.clear();
+        let mut spans = Vec::new();
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let Some(input) = lane.input else { continue };
+            lane.paused = false;
+            self.spans.push(index);
+            spans.push(Span {
+                topic: pipeline.inputs()[input].topic.clone(),
+                partition: lane.partition,
+                from: lane.delivered,
+                to: None,
+            });
+        }
+        self.reader = Some(log.reader(&spans)?);
+        Ok(())
+    }
+}
+
+/// Which of a pipeline's inputs a partition belongs to, if any, and its place among equals.
+fn place_in(pipeline: &Pipeline, input: &str, partition: u32) -> (Option<usize>, Rank) {
+    let input = pipeline.inputs().iter().position(|found| *found.name == *input);
+    (input, (input.unwrap_or_default() as u32) << 16 | partition)
 }
