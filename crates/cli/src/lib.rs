@@ -23,6 +23,7 @@ pub mod show;
 pub mod signals;
 pub mod source;
 pub mod status;
+pub mod streams;
 pub mod tell;
 pub mod verbs;
 pub mod verify;

@@ -4,7 +4,8 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write as _},
+    net::{Shutdown, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -343,4 +344,53 @@ fn numbers_are_judged_beside_the_mean() {
         .replace("metrics = [\"accuracy\", \"log_loss\"]\n", "");
     place.write(&number);
     place.call(&["run"]).says(0, &["mean absolute error", "no change", "mean  ", "linear *"]);
+}
+
+/// The pipeline, fed by standard input.
+fn fed() -> String {
+    PIPELINE.replace("load = \"small.csv\"", "load = \"-\"")
+}
+
+#[test]
+fn a_run_learns_all_that_its_stream_brought() {
+    let place = Place::new(700);
+    place.write(&fed());
+    // However soon the stream ends: before there is a pipeline, and while one learns.
+    for round in 1..=5 {
+        let mut command = place.command(&["run", "--json"]);
+        command.stdin(fs::File::open(place.directory.join("small.csv")).unwrap());
+        let called = Called::of(command.output().unwrap());
+        let newest = format!("\"at\":\"small:0:{}\",\"event\":\"version\"", 700 * round);
+        called.says(0, &[&newest]);
+        assert_eq!(called.events().pop().unwrap()["read"], 700 * round);
+    }
+}
+
+#[test]
+fn streams_are_read_side_by_side_and_the_end_of_one_ends_nothing() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners.each_ref().map(|one| format!("tcp://{}", one.local_addr().unwrap()));
+    let place = Place::new(1);
+    place.write(&PIPELINE.replace("load = \"small.csv\"", &format!("load = {addresses:?}")));
+    let mut command = place.command(&["run", "--json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Both are connected to before either has ended.
+    let mut streams = listeners.each_ref().map(|one| one.accept().unwrap().0);
+    for stream in streams.iter_mut().rev() {
+        stream.write_all(b"0,1,2,no\n1,-1,2,yes").unwrap();
+        stream.shutdown(Shutdown::Both).unwrap();
+    }
+    let called = Called::of(child.wait_with_output().unwrap());
+    called.says(0, &[]);
+    assert_eq!(called.events().pop().unwrap()["learned"], 4);
+}
+
+#[test]
+fn a_stream_that_cannot_be_read_ends_a_run_that_would_wait_for_ever() {
+    let place = Place::new(1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    drop(listener);
+    place.write(&PIPELINE.replace("small.csv", &address));
+    place.call(&["run", "--follow"]).says(1, &["connecting to", "is something listening there?"]);
 }

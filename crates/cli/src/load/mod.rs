@@ -125,20 +125,19 @@ pub fn is_stream(address: &str) -> bool {
     address == "-" || address.starts_with("tcp://")
 }
 
-/// Loads what has no end, until it ends or is asked to.
+/// Loads what has no end into a topic that is there, until it ends or is asked to.
 ///
 /// # Errors
-/// When a source or the log fails.
-pub fn follow(opened: &Opened, log: &mut Embedded, stop: &Stop) -> anyhow::Result<u64> {
-    let mut appended = 0;
-    for (name, input) in &opened.spec.input {
-        for address in input.load.iter().filter(|address| is_stream(address)) {
-            let source = source::open(address, address.as_ref())?;
-            let mut loader = Loader::new(log, input.topic(name), &input.format)?;
-            appended += loader.load(source, stop, &mut |_| {})?.appended;
-        }
-    }
-    Ok(appended)
+/// When the source or the log fails.
+pub fn follow(
+    address: &str,
+    topic: &str,
+    format: &Format,
+    log: &mut Embedded,
+    stop: &Stop,
+) -> anyhow::Result<Loaded> {
+    let source = source::open(address, address.as_ref())?;
+    Loader::new(log, topic, format)?.load(source, stop, &mut |_| {})
 }
 
 /// Loads sources into one topic.

@@ -132,6 +132,17 @@ impl Screen {
         self.pace = Pace::new(0, Instant::now());
     }
 
+    /// A source that is read while the pipeline runs has come to its end: nothing more comes of it.
+    pub fn ended(&mut self, loaded: &Loaded) {
+        let brought = words::counted(loaded.appended, "record");
+        let line = format!("ended      {}: it brought {brought}", loaded.source);
+        match self.form {
+            Form::Json => {}
+            Form::Plain { .. } => note(&line),
+            Form::Live(..) => self.story.told(line),
+        }
+    }
+
     /// Ctrl-C while loading.
     pub fn stopped_loading(&mut self) {
         self.clear();

@@ -112,9 +112,14 @@ impl Story {
             News::Champion { model, version: None } => format!("champion   {model}"),
             News::Refused { why } => format!("not done   {why}"),
         };
-        self.line_count += 1;
-        push(&mut self.lines, line.clone());
+        self.told(line.clone());
         (line, false)
+    }
+
+    /// Keeps a line among the newest.
+    pub(super) fn told(&mut self, line: String) {
+        self.line_count += 1;
+        push(&mut self.lines, line);
     }
 
     /// What this run has read, learned and refused.

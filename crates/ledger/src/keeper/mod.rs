@@ -183,6 +183,8 @@ pub(crate) struct Office {
     batch: Batch,
     /// The ends seen at the start; without `follow` the keeper is done there.
     goal: Option<Vec<At>>,
+    /// Whether it was told that nothing more comes, and has not said yet that it publishes.
+    closes: bool,
     /// When something last happened, for TICKs.
     last_activity: Time,
     /// When new partitions were last looked for.
@@ -240,6 +242,15 @@ impl<L: Log> Keeper<L> {
     /// more. Default: 16,384.
     pub fn bound_turns(&mut self, records: usize) {
         self.learn_records = records.max(1);
+    }
+
+    /// Nothing more will come: from now on it works without `follow`, up to where the inputs end
+    /// when this is seen, and publishes what it then has.
+    pub fn close(&mut self) {
+        self.options.follow = false;
+        if let Some(office) = &mut self.office {
+            (office.goal, office.closes) = (None, true);
+        }
     }
 
     /// Does a bounded piece of work.
