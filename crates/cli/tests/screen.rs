@@ -394,3 +394,55 @@ fn a_stream_that_cannot_be_read_ends_a_run_that_would_wait_for_ever() {
     place.write(&PIPELINE.replace("small.csv", &address));
     place.call(&["run", "--follow"]).says(1, &["connecting to", "is something listening there?"]);
 }
+
+#[test]
+fn records_cannot_move_the_cursor() {
+    let place = Place::new(1);
+    place.write(
+        r#"
+name = "hostile"
+
+[input.hostile]
+format = "json"
+
+[fields]
+x = "number"
+word.category = { values_max = 20 }
+
+[features]
+words.one_hot = ["word"]
+
+[model.groups]
+use = ["x", "words"]
+learner.k_means = { k = 2 }
+
+[predictions]
+carry = ["word"]
+"#,
+    );
+    let word = "a\\u001b[31m\\u009b2J\\u007f\\u202e\\n";
+    let odd = "\u{9b}2J\u{202e}\u{1b}[2J";
+    let records =
+        format!("{{\"x\":1,\"word\":\"{word}\"}}\n{{\"x\":2,{odd}}}\n{{\"x\":3,\"word\":\"b\"}}\n");
+    fs::write(place.directory.join("hostile.ndjson"), records).unwrap();
+    place.call(&["load", "pipeline.toml", "hostile.ndjson"]).says(0, &["3 records"]);
+    place.call(&["run"]).says(0, &[]);
+    fs::write(place.directory.join("wrong.csv"), format!("at,x,{odd},class\n")).unwrap();
+    let show =
+        |what: &str, json: &[&str]| place.call(&[&["show", "pipeline.toml", what], json].concat());
+    for what in ["predictions", "dead-letters", "hostile:0:0", "hostile:0:1", "hostile:0:2"] {
+        for json in [&[][..], &["--json"]] {
+            let shown = show(what, json);
+            shown.says(0, &[]);
+            let is_odd = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!shown.stdout.contains(is_odd), "{what}: {:?}", shown.stdout);
+        }
+    }
+    // In JSON nothing is lost.
+    let record: Value = serde_json::from_str(&show("hostile:0:1", &["--json"]).stdout).unwrap();
+    assert_eq!(record["value"], format!("{{\"x\":2,{odd}}}"));
+    place.write(PIPELINE);
+    let wrong = place.call(&["load", "pipeline.toml", "wrong.csv"]);
+    wrong.says(1, &["wrong.csv begins with"]);
+    assert!(!wrong.stderr.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{:?}", wrong.stderr);
+}

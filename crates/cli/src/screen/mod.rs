@@ -35,6 +35,7 @@ use crate::{
     clock,
     last_run::{self, LastRun},
     load::Loaded,
+    plain,
     open::Opened,
     source::Position,
 };
@@ -135,7 +136,8 @@ impl Screen {
     /// A source that is read while the pipeline runs has come to its end: nothing more comes of it.
     pub fn ended(&mut self, loaded: &Loaded) {
         let brought = words::counted(loaded.appended, "record");
-        let line = format!("ended      {}: it brought {brought}", loaded.source);
+        let source = plain::line(&loaded.source);
+        let line = format!("ended      {source}: it brought {brought}");
         match self.form {
             Form::Json => {}
             Form::Plain { .. } => note(&line),
@@ -375,7 +377,7 @@ impl LoadBar {
 
 /// What a load did, in words.
 fn loaded(topic: &str, loaded: &Loaded) -> String {
-    let source = &loaded.source;
+    let source = plain::line(&loaded.source);
     let mut says = match (loaded.appended, loaded.read) {
         (0, 0) => format!("nothing: {source} is empty"),
         (0, read) => {

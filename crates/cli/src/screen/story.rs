@@ -9,7 +9,7 @@ use std::{
 use alluvium_flow::{Counters, News};
 
 use super::words;
-use crate::load::Loaded;
+use crate::{load::Loaded, plain};
 
 /// How many of the newest are shown.
 const SHOWN: usize = 3;
@@ -110,7 +110,8 @@ impl Story {
                 format!("champion   {model}@{version}")
             }
             News::Champion { model, version: None } => format!("champion   {model}"),
-            News::Refused { why } => format!("not done   {why}"),
+            // It names what somebody asked for.
+            News::Refused { why } => format!("not done   {}", plain::line(why)),
         };
         self.told(line.clone());
         (line, false)
