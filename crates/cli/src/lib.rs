@@ -26,5 +26,6 @@ pub mod source;
 pub mod status;
 pub mod streams;
 pub mod tell;
+pub mod typed;
 pub mod verbs;
 pub mod verify;

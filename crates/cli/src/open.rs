@@ -17,6 +17,7 @@ use crate::{
     args::Named,
     failure::Failure,
     settings::{self, Parsed},
+    typed,
 };
 
 /// A pipeline file that has no mistakes.
@@ -29,6 +30,8 @@ pub struct Opened {
     pub settings: Arc<Settings>,
     /// The directory of the embedded log.
     pub directory: PathBuf,
+    /// What was said of it beside the file.
+    pub named: Named,
 }
 
 impl Opened {
@@ -78,7 +81,8 @@ impl Opened {
             None => beside.join(&embedded.directory),
         };
         let settings = Arc::new(Settings::of(&spec));
-        Ok(Opened { file: file.into(), spec, settings, directory })
+        let (file, named) = (file.into(), named.clone());
+        Ok(Opened { file, spec, settings, directory, named })
     }
 
     /// Opens the log, and makes it if it is not there.
@@ -96,11 +100,23 @@ impl Opened {
     /// When there is none yet.
     pub fn existing_log(&self) -> Result<Embedded, Failure> {
         if !self.directory.exists() {
-            let (directory, file) = (self.directory.display(), self.file.display());
-            let why = format!("there is no log in {directory} yet: alluvium run {file}");
+            let (directory, run) = (self.directory.display(), self.command("run", ""));
+            let why = format!("there is no log in {directory} yet: {run}");
             return Err(Failure::Failed(anyhow::anyhow!(why)));
         }
         self.log()
+    }
+
+    /// A command about this pipeline, as it is typed.
+    pub fn command(&self, verb: &str, rest: &str) -> String {
+        typed::command(verb, &self.file, rest, &self.named)
+    }
+
+    /// The command that makes another pipeline of the same file, in the same log.
+    pub fn run_as_another(&self) -> String {
+        let name = Some(format!("{}-2", self.spec.name));
+        let log = self.named.log.clone();
+        typed::command("run", &self.file, "", &Named { name, log })
     }
 
     /// What the pipeline's own topics begin with.

@@ -11,7 +11,7 @@ use alluvium_ledger::{
 
 use crate::{
     args, clock, failure::Failure, load, open::Opened, screen::Screen, signals::Stop,
-    source::Position, streams::Streams,
+    source::Position, streams::Streams, typed,
 };
 
 /// How long a process that stands by, or whose log fails, waits before it looks again.
@@ -44,7 +44,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     let opened = Opened::read(&call.pipeline.file, &call.pipeline.named)?;
     let stop = Stop::listen()?;
     let mut log = opened.log()?;
-    let mut screen = Screen::new(&opened, &call.pipeline.named, call.json, call.follow);
+    let mut screen = Screen::new(&opened, call.json, call.follow);
     let loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
     let loads = load::fill(&opened, &mut log, &stop, loading)?;
     for (topic, loaded) in &loads {
@@ -144,29 +144,40 @@ impl Running {
 /// What to type when a pipeline has halted.
 fn halted(halt: &Halt, opened: &Opened) -> Failure {
     let file = opened.file.display();
+    let another = |why| (opened.run_as_another(), why);
+    let status = |why| (opened.command("status", ""), why);
     let text = match halt {
-        Halt::Changed { from, to } => {
-            let changes = changes(from, to);
-            format!(
-                "halted: what is learned was changed in {file}\n\n{changes}\n\
-                 what was learned so far was learned the other way. Say what is meant:\n\n  \
-                 alluvium decide adopt {file}       go on with the state as it is\n  \
-                 alluvium run {file} --as {}-2      a second pipeline, from the beginning\n  \
-                 or put the file back",
-                opened.spec.name
-            )
-        }
+        Halt::Changed { from, to } => format!(
+            "halted: what is learned was changed in {file}\n\n{}\n\
+             what was learned so far was learned the other way. Say what is meant:\n\n{}\n  \
+             or put the file back",
+            changes(from, to),
+            typed::listed(&[
+                (opened.command("decide adopt", ""), "go on with the state as it is"),
+                another("a second pipeline, from the beginning"),
+            ])
+        ),
         Halt::Refused { refused, of } => format!(
-            "halted: {refused} of the last {of} records were refused\n\n  \
-             alluvium show {file} dead-letters     what they were, and why\n  \
-             [refusals] share_max = ...            in {file}, to bear more of them",
+            "halted: {refused} of the last {of} records were refused\n\n{}",
+            typed::listed(&[
+                (opened.command("show", "dead-letters"), "what they were, and why"),
+                ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
+            ])
         ),
         Halt::Settings(_) | Halt::LogChanged(_) | Halt::Expired(_) => format!(
-            "halted: {halt}\n\n  alluvium status {file}                how far it had come\n  \
-             alluvium run {file} --as {}-2         a new pipeline, over what the log holds",
-            opened.spec.name
+            "halted: {halt}\n\n{}",
+            typed::listed(&[
+                status("how far it had come"),
+                another("a new pipeline, over what the log holds"),
+            ])
         ),
-        Halt::Broken(_) => format!("halted: {halt}"),
+        Halt::Broken(_) => format!(
+            "halted: {halt}\n\n{}",
+            typed::listed(&[
+                status("the last version is safe; please report this, with what it says"),
+                another("a new pipeline, over what the log holds"),
+            ])
+        ),
     };
     Failure::Halted(text)
 }

@@ -73,8 +73,8 @@ fn pick<'a>(
         return find_version(published, model);
     }
     let Some(champion) = published.champion() else {
-        let file = look.opened.file.display();
-        let why = anyhow!("no version was published yet: alluvium run {file}");
+        let run = look.opened.command("run", "");
+        let why = anyhow!("no version was published yet: {run}");
         return Err(Failure::Failed(why));
     };
     find_version(published, &format!("{}@{}", champion.model, champion.version))

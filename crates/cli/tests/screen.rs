@@ -446,3 +446,24 @@ carry = ["word"]
     wrong.says(1, &["wrong.csv begins with"]);
     assert!(!wrong.stderr.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{:?}", wrong.stderr);
 }
+
+#[test]
+fn what_is_to_be_typed_names_the_pipeline_that_halted() {
+    let place = Place::new(100);
+    let run = ["run", "--as", "two", "--log", "my log"];
+    place.call(&run).says(0, &[]);
+    let other = "learner.logistic_regression = { l2 = 0.001 }";
+    place.write(&PIPELINE.replace("learner = \"logistic_regression\"", other));
+    place.call(&run).says(
+        3,
+        &[
+            "alluvium decide adopt pipeline.toml --as two --log 'my log' ",
+            "alluvium run pipeline.toml --as two-2 --log 'my log' ",
+        ],
+    );
+    let adopt = ["decide", "adopt", "pipeline.toml", "--as", "two", "--log", "my log"];
+    place
+        .call(&adopt)
+        .says(0, &["the next one: alluvium run pipeline.toml --as two --log 'my log'"]);
+    place.call(&run).says(0, &[]);
+}

@@ -31,12 +31,11 @@ use self::{
     summary::Summary,
 };
 use crate::{
-    args::Named,
     clock,
     last_run::{self, LastRun},
     load::Loaded,
-    plain,
     open::Opened,
+    plain,
     source::Position,
 };
 
@@ -76,7 +75,7 @@ pub struct Screen {
 
 impl Screen {
     /// A screen for a pipeline.
-    pub fn new(opened: &Opened, named: &Named, json: bool, follows: bool) -> Screen {
+    pub fn new(opened: &Opened, json: bool, follows: bool) -> Screen {
         let now = Instant::now();
         let form = if json {
             Form::Json
@@ -87,7 +86,7 @@ impl Screen {
         };
         Screen {
             form,
-            home: Home::of(opened, named),
+            home: Home::of(opened),
             story: Story::new(),
             pace: Pace::new(0, now),
             follows,
