@@ -1,6 +1,7 @@
 //! A pipeline file, read and understood, and the log it lives in.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,7 +17,8 @@ use anyhow::Context;
 use crate::{
     args::Named,
     failure::Failure,
-    settings::{self, Parsed},
+    load,
+    settings::{self, Parsed, Places},
     typed,
 };
 
@@ -73,6 +75,10 @@ impl Opened {
             };
             let list = error.mistakes.iter().map(at).collect();
             return Err(Failure::Mistakes(Box::new(places.mistakes(list))));
+        }
+        let mistakes = same_names(&spec, &places);
+        if !mistakes.is_empty() {
+            return Err(Failure::Mistakes(Box::new(places.mistakes(mistakes))));
         }
         let LogChoice::Embedded(embedded) = &spec.log;
         let beside = file.parent().unwrap_or(Path::new(""));
@@ -156,4 +162,26 @@ impl Opened {
     pub fn beside(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
     }
+}
+
+/// Files of one input that have the same name in different folders: what was loaded is told by the
+/// name, so the second would be taken for the first.
+fn same_names(spec: &Spec, places: &Places) -> Vec<settings::Mistake> {
+    let mut mistakes = Vec::new();
+    for (name, input) in &spec.input {
+        let mut seen = BTreeMap::new();
+        for (index, address) in input.load.iter().enumerate() {
+            if load::is_stream(address) {
+                continue;
+            }
+            let file = load::name_of(address);
+            if let Some(first) = seen.insert(file.clone(), address) {
+                let message = format!("`{first}` and `{address}` have the same name, {file}");
+                let help = "what was loaded is told by the name: rename one of them";
+                let path = format!("input.{name}.load[{index}]");
+                mistakes.push(places.mistake(&path, message, help));
+            }
+        }
+    }
+    mistakes
 }

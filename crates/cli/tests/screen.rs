@@ -396,6 +396,71 @@ fn a_stream_that_cannot_be_read_ends_a_run_that_would_wait_for_ever() {
 }
 
 #[test]
+fn another_file_of_a_name_that_was_loaded_is_turned_away() {
+    let place = Place::new(3);
+    let load = |path: &str| place.call(&["load", "pipeline.toml", path]);
+    let write = |path: &str, text: &str| {
+        let path = place.directory.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    load("small.csv").says(0, &["3 records"]);
+    let three = fs::read_to_string(place.directory.join("small.csv")).unwrap();
+    write("moved/small.csv", &three);
+    load("moved/small.csv").says(0, &["nothing new: 3 records of small.csv"]);
+    write("grown/small.csv", &format!("{three}9000,1,1,no\n"));
+    load("grown/small.csv").says(0, &["1 record from small.csv"]);
+    // As long, shorter, and longer: from the first record on, and from the newest.
+    for other in
+        ["9,9,9,no\n", &three.replace("0,", "1,"), &format!("{three}9000,2,2,yes\n1,1,1,no\n")]
+    {
+        write("other/small.csv", other);
+        load("other/small.csv").says(1, &["of small.csv is not the one", "another name"]);
+    }
+    let status: Value = serde_json::from_str(&place.call(&["check", "--json"]).stdout).unwrap();
+    assert_eq!(status["inputs"][0]["records"], 4);
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_never_taken_for_what_came_before() {
+    let place = Place::new(3);
+    for _ in 0..2 {
+        let mut command = place.command(&["load", "pipeline.toml", "/dev/stdin"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"0,1,2,no\n1000,3,4,yes\n").unwrap();
+        Called::of(child.wait_with_output().unwrap()).says(0, &["2 records"]);
+    }
+}
+
+#[test]
+fn two_files_of_one_name_are_a_mistake() {
+    let place = Place::new(3);
+    place.write(&PIPELINE.replace("\"small.csv\"", "[\"small.csv\", \"more/small.csv\"]"));
+    place.call(&["check"]).says(2, &["have the same name, small.csv", "pipeline.toml:5:"]);
+}
+
+#[test]
+fn what_is_to_be_typed_names_the_pipeline_that_halted() {
+    let place = Place::new(100);
+    let run = ["run", "--as", "two", "--log", "my log"];
+    place.call(&run).says(0, &[]);
+    let other = "learner.logistic_regression = { l2 = 0.001 }";
+    place.write(&PIPELINE.replace("learner = \"logistic_regression\"", other));
+    place.call(&run).says(
+        3,
+        &[
+            "alluvium decide adopt pipeline.toml --as two --log 'my log' ",
+            "alluvium run pipeline.toml --as two-2 --log 'my log' ",
+        ],
+    );
+    let adopt = ["decide", "adopt", "pipeline.toml", "--as", "two", "--log", "my log"];
+    place
+        .call(&adopt)
+        .says(0, &["the next one: alluvium run pipeline.toml --as two --log 'my log'"]);
+    place.call(&run).says(0, &[]);
+}
+
+#[test]
 fn records_cannot_move_the_cursor() {
     let place = Place::new(1);
     place.write(
@@ -445,25 +510,4 @@ carry = ["word"]
     let wrong = place.call(&["load", "pipeline.toml", "wrong.csv"]);
     wrong.says(1, &["wrong.csv begins with"]);
     assert!(!wrong.stderr.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{:?}", wrong.stderr);
-}
-
-#[test]
-fn what_is_to_be_typed_names_the_pipeline_that_halted() {
-    let place = Place::new(100);
-    let run = ["run", "--as", "two", "--log", "my log"];
-    place.call(&run).says(0, &[]);
-    let other = "learner.logistic_regression = { l2 = 0.001 }";
-    place.write(&PIPELINE.replace("learner = \"logistic_regression\"", other));
-    place.call(&run).says(
-        3,
-        &[
-            "alluvium decide adopt pipeline.toml --as two --log 'my log' ",
-            "alluvium run pipeline.toml --as two-2 --log 'my log' ",
-        ],
-    );
-    let adopt = ["decide", "adopt", "pipeline.toml", "--as", "two", "--log", "my log"];
-    place
-        .call(&adopt)
-        .says(0, &["the next one: alluvium run pipeline.toml --as two --log 'my log'"]);
-    place.call(&run).says(0, &[]);
 }

@@ -17,7 +17,8 @@ use alluvium_flow::{
 use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Route, Settled};
 use anyhow::{Context, bail};
 
-use self::marks::{Marks, digest_of};
+pub use self::marks::name_of;
+use self::marks::{Before, Marks, digest_of};
 use crate::{
     args, clock,
     failure::Failure,
@@ -182,18 +183,14 @@ impl<'a> Loader<'a> {
         progress: &mut dyn FnMut(u64),
     ) -> anyhow::Result<Loaded> {
         let digest = digest_of(&source.name);
-        let partitions = self.partitions as usize;
-        let skip = match source.is_file {
-            true => self.marks.of(&digest, partitions),
-            false => vec![0; partitions],
-        };
+        let before = if source.is_file { self.marks.of(&digest) } else { Before::default() };
         let mut appender = self.log.appender()?;
         let routes: Result<Vec<Route>, _> =
             (0..self.partitions).map(|p| appender.route(&self.topic, p)).collect();
         let mut session = Session {
             appender,
             routes: routes?,
-            skip,
+            before,
             digest,
             held: None,
             is_file: source.is_file,
@@ -205,6 +202,7 @@ impl<'a> Loader<'a> {
             acked: None,
             done: Loaded { source: source.name.clone(), ..Loaded::default() },
             wrong_header: None,
+            other: None,
         };
         let mut lines = Lines::new(self.framing);
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -229,6 +227,7 @@ impl<'a> Loader<'a> {
                 let known = known.unwrap_or_default();
                 bail!("{} begins with `{found}`, but the file names `{known}`", source.name);
             }
+            session.check(&self.topic)?;
             if count == 0 {
                 break;
             }
@@ -241,6 +240,7 @@ impl<'a> Loader<'a> {
             self.pace(started, session.done.appended);
         }
         session.finish()?;
+        session.check(&self.topic)?;
         progress(session.done.read);
         Ok(session.done)
     }
@@ -258,7 +258,8 @@ impl<'a> Loader<'a> {
 struct Session {
     appender: Box<dyn Appender>,
     routes: Vec<Route>,
-    skip: Vec<u64>,
+    /// What is known of the source, if it was loaded before.
+    before: Before,
     digest: String,
     /// The record that was read last: of a file it is held back until it is known whether it is the
     /// last.
@@ -273,6 +274,8 @@ struct Session {
     acked: Option<u64>,
     done: Loaded,
     wrong_header: Option<String>,
+    /// The record that is not the one that was loaded under its number.
+    other: Option<u64>,
 }
 
 impl Session {
@@ -310,7 +313,10 @@ impl Session {
     fn append(&mut self, value: &[u8], now: i64, is_last: bool) {
         let number = self.done.read;
         let partition = ((number - 1) % self.routes.len() as u64) as usize;
-        if number <= self.skip[partition] {
+        if self.before.denies(number, value) {
+            self.other = self.other.or(Some(number));
+        }
+        if number <= self.before.upto(partition) || self.other.is_some() {
             return;
         }
         self.mark.clear();
@@ -327,6 +333,17 @@ impl Session {
         let record = Outgoing { time: now, key: None, value: Some(value), headers };
         self.last = Some(self.appender.submit(self.routes[partition], record));
         self.done.appended += 1;
+    }
+
+    /// Turns away another file of a name that was loaded before: taking it for the same, as its name
+    /// says, would leave out its first records without a word.
+    fn check(&self, topic: &str) -> anyhow::Result<()> {
+        let Some(number) = self.other else { return Ok(()) };
+        let name = &self.done.source;
+        bail!(
+            "record {number} of {name} is not the one that was loaded into topic {topic} from a \
+             file of this name: it is another file, so give it another name"
+        );
     }
 
     fn poll(&mut self) -> anyhow::Result<()> {
@@ -351,7 +368,7 @@ impl Session {
         if let Some(held) = self.held.take() {
             self.append(&held, clock::now(), true);
         }
-        self.done.finished = true;
+        self.done.finished = self.other.is_none();
         self.flush()
     }
 }
