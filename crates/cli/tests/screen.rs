@@ -511,3 +511,24 @@ carry = ["word"]
     wrong.says(1, &["wrong.csv begins with"]);
     assert!(!wrong.stderr.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{:?}", wrong.stderr);
 }
+
+#[test]
+fn what_is_learned_again_after_a_kill_is_not_new() {
+    let records = 120_000;
+    let place = Place::new(records);
+    let mut command = place.command(&["run", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    let answers = |last| {
+        place.call(&["show", "pipeline.toml", "predictions", "--last", last, "--json"]).events()
+    };
+    while answers("1").is_empty() {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Each record has one answer: what has been answered was learned.
+    let known = answers("0").len() as u64;
+    let summary = place.call(&["run", "--json"]).events().pop().unwrap();
+    assert_eq!(summary["learned"], records);
+    assert_eq!(summary["new"], u64::from(records) - known);
+}

@@ -19,7 +19,7 @@ use std::{
 
 use alluvium_embedded::Embedded;
 use alluvium_flow::News;
-use alluvium_ledger::keeper::{Keeper, Next};
+use alluvium_ledger::keeper::{Keeper, Next, Progress};
 
 pub use self::event::{event, summary};
 use self::{
@@ -191,7 +191,7 @@ impl Screen {
         let now = Instant::now();
         self.story.learns(now);
         if let Some(pipeline) = keeper.pipeline()
-            && self.story.count(pipeline.counters(), now)
+            && self.story.count(pipeline.counters(), keeper.progress().known, now)
         {
             self.pace = Pace::new(0, now);
         }
@@ -279,7 +279,7 @@ impl Screen {
     /// All is done.
     pub fn finish(&mut self, keeper: &mut Keeper<Embedded>) {
         self.clear();
-        let lag = keeper.progress().lag;
+        let Progress { lag, known, .. } = keeper.progress();
         let log_bytes = keeper.log().file_bytes().ok();
         let Some(pipeline) = keeper.pipeline() else {
             if !matches!(self.form, Form::Json) {
@@ -287,7 +287,7 @@ impl Screen {
             }
             return;
         };
-        self.story.count(pipeline.counters(), Instant::now());
+        self.story.count(pipeline.counters(), known, Instant::now());
         let new = self.story.new_ones();
         if let Form::Json = self.form {
             let seconds = self.story.began.elapsed().as_secs_f64();

@@ -191,6 +191,10 @@ pub(crate) struct Office {
     last_look: Time,
     /// Each input topic's identity.
     topics: BTreeMap<String, u128>,
+    /// The newest step of which an output was found: up to there everything was learned before.
+    known_step: u64,
+    /// What was counted at that step, once it is reached.
+    known: Option<Counted>,
 }
 
 /// A pipeline in step with a log.
@@ -220,6 +224,21 @@ pub struct Progress {
     pub waiting: Option<String>,
     /// Whether everything delivered so far is learned and released.
     pub is_level: bool,
+    /// What was counted where that ended which was learned, and answered, before this term: beyond
+    /// is what this writer has learned. `None` for as long as it learns that again. Where answers
+    /// are not written, what was learned since the newest manifest cannot be told from what is new.
+    pub known: Option<Counted>,
+}
+
+/// The counts a run is told by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Records read.
+    pub read: u64,
+    /// Records learned.
+    pub learned: u64,
+    /// Records refused.
+    pub refused: u64,
 }
 
 impl<L: Log> Keeper<L> {
@@ -333,6 +352,7 @@ impl<L: Log> Keeper<L> {
                 && office.replay.pending.is_empty()
                 && office.in_flight.is_none()
                 && office.replay.lanes.iter().all(|lane| lane.learned.position >= lane.delivered),
+            known: office.known,
         }
     }
 
