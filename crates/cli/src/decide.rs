@@ -9,6 +9,7 @@ use crate::{
     models::asked,
     run::changes,
     screen::say,
+    typed,
 };
 
 /// `alluvium decide`.
@@ -39,17 +40,18 @@ fn adopt(look: &mut Look) -> Result<(), Failure> {
         return Ok(());
     }
     if let Err(why) = pipeline.could_adopt(&wanted) {
-        let name = &look.opened.spec.name;
+        let another = (look.opened.run_as_another(), "a second pipeline, from the beginning");
         let text = format!(
-            "what was learned does not fit what {file} says now: {why}\n\n{}\n  \
-             alluvium run {file} --as {name}-2     a second pipeline, from the beginning\n  \
+            "what was learned does not fit what {file} says now: {why}\n\n{}\n{}\n  \
              or put the file back",
-            changes(current, &wanted)
+            changes(current, &wanted),
+            typed::listed(&[another])
         );
         return Err(Failure::Usage(text));
     }
     if standing.is_asked(&wanted) {
-        say(&format!("it was asked for already, and acts with the next: alluvium run {file}"));
+        let run = look.opened.command("run", "");
+        say(&format!("it was asked for already, and acts with the next: {run}"));
         return Ok(());
     }
     say(changes(current, &wanted).trim_end());

@@ -2,7 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
-use crate::settings::Mistakes;
+use crate::{plain, settings::Mistakes};
 
 /// Why a verb did not do what was asked.
 #[derive(Debug)]
@@ -30,12 +30,16 @@ impl Failure {
     /// What people are told.
     pub fn show(&self, colour: bool) -> String {
         match self {
-            Failure::Failed(error) => format!("{}: {}\n", label("error", colour), chain(error)),
+            Failure::Failed(error) => {
+                format!("{}: {}\n", label("error", colour), plain::lines(&chain(error)))
+            }
             Failure::Mistakes(mistakes) => format!("{}\n", mistakes.show(colour).trim_end()),
-            Failure::Usage(text) => format!("{}: {text}\n", label("error", colour)),
+            Failure::Usage(text) => {
+                format!("{}: {}\n", label("error", colour), plain::lines(text))
+            }
             Failure::Halted(text) => match text.strip_prefix("halted") {
-                Some(rest) => format!("{}{rest}\n", label("halted", colour)),
-                None => format!("{text}\n"),
+                Some(rest) => format!("{}{}\n", label("halted", colour), plain::lines(rest)),
+                None => format!("{}\n", plain::lines(text)),
             },
         }
     }
@@ -87,5 +91,11 @@ mod tests {
             Err(anyhow!("no room")).context("writing data.mdb: no room").context("opening the log");
         let failure = Failure::Failed(error.unwrap_err());
         assert_eq!(failure.to_string(), "error: opening the log: writing data.mdb: no room\n");
+    }
+
+    #[test]
+    fn what_is_quoted_from_a_file_does_nothing() {
+        let failure = Failure::Failed(anyhow!("a.csv begins with `x,\u{1b}[2J\u{9b}31m`"));
+        assert_eq!(failure.to_string(), "error: a.csv begins with `x, [2J 31m`\n");
     }
 }

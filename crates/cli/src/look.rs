@@ -141,8 +141,8 @@ impl Look {
 
     /// The failure for a pipeline that has no topics yet.
     pub fn never_ran(&self) -> Failure {
-        let (name, file) = (&self.opened.spec.name, self.opened.file.display());
-        Failure::Failed(anyhow::anyhow!("{name} has not run yet: alluvium run {file}"))
+        let (name, run) = (&self.opened.spec.name, self.opened.command("run", ""));
+        Failure::Failed(anyhow::anyhow!("{name} has not run yet: {run}"))
     }
 }
 

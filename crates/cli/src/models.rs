@@ -260,10 +260,10 @@ fn back_to(registry: &Registry) -> Option<(&str, Option<u64>)> {
 
 /// Says what was asked for, and when it acts.
 pub fn asked(look: &Look, offset: u64, then: &str) -> Result<(), Failure> {
-    let file = look.opened.file.display();
+    let run = look.opened.command("run", "");
     say(&format!(
         "asked at {}:0:{offset}; from when a writer adopts it, {then}\n\
-         a run that is going on adopts it at once; else the next one: alluvium run {file}",
+         a run that is going on adopts it at once; else the next one: {run}",
         look.opened.topic("control"),
     ));
     Ok(())

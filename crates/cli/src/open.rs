@@ -1,6 +1,7 @@
 //! A pipeline file, read and understood, and the log it lives in.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,7 +17,9 @@ use anyhow::Context;
 use crate::{
     args::Named,
     failure::Failure,
-    settings::{self, Parsed},
+    load,
+    settings::{self, Parsed, Places},
+    typed,
 };
 
 /// A pipeline file that has no mistakes.
@@ -29,6 +32,8 @@ pub struct Opened {
     pub settings: Arc<Settings>,
     /// The directory of the embedded log.
     pub directory: PathBuf,
+    /// What was said of it beside the file.
+    pub named: Named,
 }
 
 impl Opened {
@@ -71,6 +76,10 @@ impl Opened {
             let list = error.mistakes.iter().map(at).collect();
             return Err(Failure::Mistakes(Box::new(places.mistakes(list))));
         }
+        let mistakes = same_names(&spec, &places);
+        if !mistakes.is_empty() {
+            return Err(Failure::Mistakes(Box::new(places.mistakes(mistakes))));
+        }
         let LogChoice::Embedded(embedded) = &spec.log;
         let beside = file.parent().unwrap_or(Path::new(""));
         let directory = match &named.log {
@@ -78,7 +87,8 @@ impl Opened {
             None => beside.join(&embedded.directory),
         };
         let settings = Arc::new(Settings::of(&spec));
-        Ok(Opened { file: file.into(), spec, settings, directory })
+        let (file, named) = (file.into(), named.clone());
+        Ok(Opened { file, spec, settings, directory, named })
     }
 
     /// Opens the log, and makes it if it is not there.
@@ -96,11 +106,23 @@ impl Opened {
     /// When there is none yet.
     pub fn existing_log(&self) -> Result<Embedded, Failure> {
         if !self.directory.exists() {
-            let (directory, file) = (self.directory.display(), self.file.display());
-            let why = format!("there is no log in {directory} yet: alluvium run {file}");
+            let (directory, run) = (self.directory.display(), self.command("run", ""));
+            let why = format!("there is no log in {directory} yet: {run}");
             return Err(Failure::Failed(anyhow::anyhow!(why)));
         }
         self.log()
+    }
+
+    /// A command about this pipeline, as it is typed.
+    pub fn command(&self, verb: &str, rest: &str) -> String {
+        typed::command(verb, &self.file, rest, &self.named)
+    }
+
+    /// The command that makes another pipeline of the same file, in the same log.
+    pub fn run_as_another(&self) -> String {
+        let name = Some(format!("{}-2", self.spec.name));
+        let log = self.named.log.clone();
+        typed::command("run", &self.file, "", &Named { name, log })
     }
 
     /// What the pipeline's own topics begin with.
@@ -140,4 +162,26 @@ impl Opened {
     pub fn beside(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
     }
+}
+
+/// Files of one input that have the same name in different folders: what was loaded is told by the
+/// name, so the second would be taken for the first.
+fn same_names(spec: &Spec, places: &Places) -> Vec<settings::Mistake> {
+    let mut mistakes = Vec::new();
+    for (name, input) in &spec.input {
+        let mut seen = BTreeMap::new();
+        for (index, address) in input.load.iter().enumerate() {
+            if load::is_stream(address) {
+                continue;
+            }
+            let file = load::name_of(address);
+            if let Some(first) = seen.insert(file.clone(), address) {
+                let message = format!("`{first}` and `{address}` have the same name, {file}");
+                let help = "what was loaded is told by the name: rename one of them";
+                let path = format!("input.{name}.load[{index}]");
+                mistakes.push(places.mistake(&path, message, help));
+            }
+        }
+    }
+    mistakes
 }

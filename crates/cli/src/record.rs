@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::Failure,
     look::Look,
-    screen::say,
+    plain,
+    screen::{note, say},
     show::{cell, written},
     tell,
     verify::not_again,
@@ -112,7 +113,7 @@ pub fn show(look: &mut Look, place: &Place, is_json: bool) -> Result<(), Failure
             }
         }
     }
-    say(&if is_json { whole.to_string() } else { as_text(&whole) });
+    say(&if is_json { plain::json(&whole) } else { as_text(&whole) });
     Ok(())
 }
 
@@ -140,7 +141,7 @@ fn learn_up_to(
         return Ok(None);
     }
     if offset >= MANY_RECORDS {
-        eprintln!("learning what came before it again: this takes a while");
+        note("learning what came before it again: this takes a while");
     }
     let mut relearn = Relearn::new(&mut look.log, &control).map_err(|why| not_again(&why))?;
     let mut effects = Effects::default();
@@ -199,16 +200,11 @@ fn add(whole: &mut Value, inspected: Inspected) {
     whole["answers"] = table(answers.collect());
 }
 
-/// What comes from outside must not move the cursor.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}
-
 fn as_text(whole: &Value) -> String {
     let table = |value: &Value| -> String {
         let columns = value.as_object().into_iter().flatten();
         let rows: Vec<Vec<String>> =
-            columns.map(|(name, value)| vec![name.clone(), cell(value)]).collect();
+            columns.map(|(name, value)| vec![plain::line(name), cell(value)]).collect();
         let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0) + 2;
         let line = |row: &Vec<String>| format!("{:width$}{}", row[0], row[1]);
         rows.iter().map(line).collect::<Vec<String>>().join("\n")
@@ -216,7 +212,7 @@ fn as_text(whole: &Value) -> String {
     let time = |value: &Value| value.as_i64().map(tell::time).unwrap_or_default();
     let mut lines = vec![
         ("record", format!("{}    {}", cell(&whole["at"]), time(&whole["time"]))),
-        ("value", plain(whole["value"].as_str().unwrap_or("(none)"))),
+        ("value", plain::line(whole["value"].as_str().unwrap_or("(none)"))),
     ];
     if !whole["is_learned"].as_bool().unwrap_or(false) {
         lines.push(("learned", "not yet".into()));
@@ -233,7 +229,7 @@ fn as_text(whole: &Value) -> String {
         lines.push(("answers", table(&whole["answers"])));
     }
     let written = whole["written"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let written: Vec<String> = written.iter().map(Value::to_string).collect();
+    let written: Vec<String> = written.iter().map(plain::json).collect();
     lines.push(("written", if written.is_empty() { "nothing".into() } else { written.join("\n") }));
     tell::labelled(&lines)
 }

@@ -11,7 +11,7 @@ use alluvium_ledger::{
 
 use crate::{
     args, clock, failure::Failure, load, open::Opened, screen::Screen, signals::Stop,
-    source::Position,
+    source::Position, streams::Streams, typed,
 };
 
 /// How long a process that stands by, or whose log fails, waits before it looks again.
@@ -44,7 +44,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     let opened = Opened::read(&call.pipeline.file, &call.pipeline.named)?;
     let stop = Stop::listen()?;
     let mut log = opened.log()?;
-    let mut screen = Screen::new(&opened, &call.pipeline.named, call.json, call.follow);
+    let mut screen = Screen::new(&opened, call.json, call.follow);
     let loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
     let loads = load::fill(&opened, &mut log, &stop, loading)?;
     for (topic, loaded) in &loads {
@@ -54,7 +54,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         screen.stopped_loading();
         return Ok(());
     }
-    let streams = streams(&opened, &log, &stop);
+    let streams = Streams::begin(&opened, &log, &stop);
     let follow = call.follow || streams.is_some();
     let lease = log.lease(&opened.spec.name)?;
     let mut run = Running {
@@ -62,6 +62,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         lease,
         stop,
         streams,
+        is_closed: false,
         follow: call.follow,
         news: Vec::new(),
     };
@@ -69,7 +70,8 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     match result {
         Ok(()) => {
             screen.finish(&mut run.keeper);
-            run.streams_ended()
+            let failure = run.streams.and_then(Streams::failure);
+            failure.map_or(Ok(()), |why| Err(why.into()))
         }
         Err(halt) => {
             screen.halt();
@@ -78,28 +80,13 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     }
 }
 
-/// A thread that loads what has no end, if the file names such sources.
-fn streams(
-    opened: &Opened,
-    log: &Embedded,
-    stop: &Stop,
-) -> Option<thread::JoinHandle<anyhow::Result<u64>>> {
-    let sources = opened.spec.input.values().flat_map(|input| &input.load);
-    if !sources.into_iter().any(|address| load::is_stream(address)) {
-        return None;
-    }
-    let (spec, settings) = (opened.spec.clone(), opened.settings.clone());
-    let (file, directory) = (opened.file.clone(), opened.directory.clone());
-    let opened = Opened { file, spec, settings, directory };
-    let (mut log, stop) = (log.clone(), stop.clone());
-    Some(thread::spawn(move || load::follow(&opened, &mut log, &stop)))
-}
-
 struct Running {
     keeper: Keeper<Embedded>,
     lease: Box<dyn Lease>,
     stop: Stop,
-    streams: Option<thread::JoinHandle<anyhow::Result<u64>>>,
+    streams: Option<Streams>,
+    /// Whether the keeper was told that nothing more comes.
+    is_closed: bool,
     follow: bool,
     news: Vec<News>,
 }
@@ -108,10 +95,11 @@ impl Running {
     fn until_the_end(&mut self, screen: &mut Screen) -> Result<(), Halt> {
         loop {
             let now = clock::now();
-            if self.stop.is_asked() {
+            let stop = self.stop.is_asked();
+            if stop {
                 screen.finishing();
             }
-            let stop = self.stop.is_asked() || self.is_over();
+            self.look_after_streams(screen);
             let signals = Signals { lease: self.lease.held(), stop };
             let next = self.keeper.turn(now, signals)?;
             self.keeper.take_news(&mut self.news);
@@ -127,56 +115,69 @@ impl Running {
                 }
                 Next::Wait if self.keeper.progress().waiting.is_some() => thread::sleep(STANDBY),
                 Next::Wait => thread::sleep(WAIT),
-                Next::Standby if self.stop.is_asked() => return Ok(()),
+                Next::Standby if self.gives_up() => return Ok(()),
                 Next::Standby => thread::sleep(STANDBY),
             }
         }
     }
 
-    /// What the sources without an end ended with, as far as they have.
-    fn streams_ended(&mut self) -> Result<(), Failure> {
-        let Some(streams) = self.streams.take_if(|streams| streams.is_finished()) else {
-            return Ok(());
-        };
-        match streams.join() {
-            Ok(ended) => Ok(ended.map(|_| ())?),
-            Err(panic) => std::panic::resume_unwind(panic),
+    /// Looks after the sources without an end: once nothing more comes of them the run ends like
+    /// any other, with all that they brought. So it does when one has failed, though others may go
+    /// on: a run that waits for what cannot come looks as if all were well.
+    fn look_after_streams(&mut self, screen: &mut Screen) {
+        let Some(streams) = &mut self.streams else { return };
+        for loaded in streams.take_ended() {
+            screen.ended(&loaded);
+        }
+        let is_over = streams.has_failed() || !self.follow && streams.are_over();
+        if is_over && !std::mem::replace(&mut self.is_closed, true) {
+            self.keeper.close();
         }
     }
 
-    /// Whether everything that had no end has ended, and was learned.
-    fn is_over(&mut self) -> bool {
-        let ended = self.streams.as_ref().is_some_and(thread::JoinHandle::is_finished);
-        !self.follow && ended && self.keeper.progress().is_level
+    /// Whether there is no use in standing by.
+    fn gives_up(&self) -> bool {
+        self.stop.is_asked() || self.streams.as_ref().is_some_and(Streams::has_failed)
     }
 }
 
 /// What to type when a pipeline has halted.
 fn halted(halt: &Halt, opened: &Opened) -> Failure {
     let file = opened.file.display();
+    let another = |why| (opened.run_as_another(), why);
+    let status = |why| (opened.command("status", ""), why);
     let text = match halt {
-        Halt::Changed { from, to } => {
-            let changes = changes(from, to);
-            format!(
-                "halted: what is learned was changed in {file}\n\n{changes}\n\
-                 what was learned so far was learned the other way. Say what is meant:\n\n  \
-                 alluvium decide adopt {file}       go on with the state as it is\n  \
-                 alluvium run {file} --as {}-2      a second pipeline, from the beginning\n  \
-                 or put the file back",
-                opened.spec.name
-            )
-        }
+        Halt::Changed { from, to } => format!(
+            "halted: what is learned was changed in {file}\n\n{}\n\
+             what was learned so far was learned the other way. Say what is meant:\n\n{}\n  \
+             or put the file back",
+            changes(from, to),
+            typed::listed(&[
+                (opened.command("decide adopt", ""), "go on with the state as it is"),
+                another("a second pipeline, from the beginning"),
+            ])
+        ),
         Halt::Refused { refused, of } => format!(
-            "halted: {refused} of the last {of} records were refused\n\n  \
-             alluvium show {file} dead-letters     what they were, and why\n  \
-             [refusals] share_max = ...            in {file}, to bear more of them",
+            "halted: {refused} of the last {of} records were refused\n\n{}",
+            typed::listed(&[
+                (opened.command("show", "dead-letters"), "what they were, and why"),
+                ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
+            ])
         ),
         Halt::Settings(_) | Halt::LogChanged(_) | Halt::Expired(_) => format!(
-            "halted: {halt}\n\n  alluvium status {file}                how far it had come\n  \
-             alluvium run {file} --as {}-2         a new pipeline, over what the log holds",
-            opened.spec.name
+            "halted: {halt}\n\n{}",
+            typed::listed(&[
+                status("how far it had come"),
+                another("a new pipeline, over what the log holds"),
+            ])
         ),
-        Halt::Broken(_) => format!("halted: {halt}"),
+        Halt::Broken(_) => format!(
+            "halted: {halt}\n\n{}",
+            typed::listed(&[
+                status("the last version is safe; please report this, with what it says"),
+                another("a new pipeline, over what the log holds"),
+            ])
+        ),
     };
     Failure::Halted(text)
 }

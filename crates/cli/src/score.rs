@@ -22,6 +22,7 @@ use crate::{
     failure::Failure,
     header::{self, First},
     look::{Look, find_version, named_version},
+    screen::note,
     signals::Stop,
     source::{self, Source},
 };
@@ -58,7 +59,7 @@ pub fn run(call: &args::Score) -> Result<(), Failure> {
         None => scoring.topics(&mut look, published, call, &stop)?,
     }
     let (answered, refused) = (scoring.answered, scoring.refused);
-    eprintln!("{answered} records answered, {refused} refused");
+    note(&format!("{answered} records answered, {refused} refused"));
     Ok(())
 }
 
@@ -72,8 +73,8 @@ fn pick<'a>(
         return find_version(published, model);
     }
     let Some(champion) = published.champion() else {
-        let file = look.opened.file.display();
-        let why = anyhow!("no version was published yet: alluvium run {file}");
+        let run = look.opened.command("run", "");
+        let why = anyhow!("no version was published yet: {run}");
         return Err(Failure::Failed(why));
     };
     find_version(published, &format!("{}@{}", champion.model, champion.version))
@@ -265,7 +266,8 @@ impl Scoring {
         match Loaded::load(look, published, version) {
             Ok(loaded) => self.loaded = loaded,
             Err(why) => {
-                eprint!("staying with {}@{}: {why}", self.loaded.model, self.loaded.version);
+                let Loaded { model, version, .. } = &self.loaded;
+                note(format!("staying with {model}@{version}: {why}").trim_end());
                 return Ok(false);
             }
         }

@@ -10,7 +10,14 @@ use alluvium_flow::{Batch, OutKey, OutTopic, Record};
 use alluvium_ledger::{log::Polled, read::Stretch};
 use serde_json::{Map, Value};
 
-use crate::{args, failure::Failure, look::Look, record, screen::say, tell};
+use crate::{
+    args,
+    failure::Failure,
+    look::Look,
+    plain, record,
+    screen::{note, say},
+    tell,
+};
 
 /// The longest cell of a table, in characters.
 const CELL_MAX: usize = 60;
@@ -33,7 +40,7 @@ pub fn run(call: &args::Show) -> Result<(), Failure> {
     let mut newest = VecDeque::new();
     merged(&mut look, topic, call.last, |value| {
         if call.json && call.last == 0 {
-            say(&value.to_string());
+            say(&plain::json(&value));
             return;
         }
         newest.push_back(value);
@@ -42,9 +49,9 @@ pub fn run(call: &args::Show) -> Result<(), Failure> {
         }
     })?;
     if call.json {
-        newest.iter().for_each(|value| say(&value.to_string()));
+        newest.iter().for_each(|value| say(&plain::json(value)));
     } else if newest.is_empty() {
-        eprintln!("no {} yet", call.what);
+        note(&format!("no {} yet", call.what));
     } else {
         say(&table(&newest.into_iter().collect::<Vec<Value>>()));
     }
@@ -158,11 +165,10 @@ pub fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    match text.char_indices().nth(CELL_MAX) {
+    plain::line(&match text.char_indices().nth(CELL_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
-    }
-    .replace(|c: char| c.is_control(), " ")
+    })
 }
 
 /// Everything that was written about one record: its predictions, and the letter if it was refused.

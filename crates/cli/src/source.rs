@@ -71,13 +71,15 @@ pub fn open(address: &str, path: &Path) -> anyhow::Result<Source> {
         return Ok(Source { bytes, name: address.into(), is_file: false, position });
     }
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let metadata = file.metadata().with_context(|| format!("opening {}", path.display()))?;
+    let (size, is_file) = (metadata.len(), metadata.is_file());
     let position = Position { size, ..Position::default() };
     let file = Counted { file, read: position.read.clone() };
     let bytes = decompressed(file).with_context(|| format!("reading {}", path.display()))?;
     let name =
         path.file_name().map_or_else(|| address.into(), |name| name.to_string_lossy().into());
-    Ok(Source { bytes, name, is_file: true, position })
+    // What a shell writes into a pipe is at its end once it was read, whatever it is called.
+    Ok(Source { bytes, name, is_file, position })
 }
 
 /// Decompresses what is compressed, by its first bytes: xz, gzip, zstd.

@@ -64,8 +64,8 @@ pub fn run(call: &args::Status) -> Result<(), Failure> {
 
 /// There is no log yet.
 fn never_ran(opened: &Opened, json: bool) {
-    let (name, file) = (&opened.spec.name, opened.file.display());
-    let waits = format!("it has not run yet: alluvium run {file}");
+    let (name, run) = (&opened.spec.name, opened.command("run", ""));
+    let waits = format!("it has not run yet: {run}");
     if json {
         say(&json!({ "event": "status", "pipeline": name, "waits_for": [waits] }).to_string());
     } else {
@@ -97,10 +97,10 @@ impl Report {
     /// Everything that keeps it from going on, or is going to happen.
     fn waits_for(&self) -> Vec<String> {
         let (opened, standing) = (&self.look.opened, &self.standing);
-        let file = opened.file.display();
+        let (file, run) = (opened.file.display(), opened.command("run", ""));
         let mut waits = Vec::new();
         if standing.fold.term == 0 {
-            waits.push(format!("it has not run yet: alluvium run {file}"));
+            waits.push(format!("it has not run yet: {run}"));
         }
         if let Some(Err(why)) = &standing.pipeline {
             waits.push(format!("its state cannot be read by this release: {why}"));
@@ -110,16 +110,16 @@ impl Report {
             let is_changed = current.learned != wanted.learned || current.kernel != wanted.kernel;
             if is_changed && !standing.is_asked(wanted) {
                 waits.push(format!(
-                    "what is learned was changed in {file}: alluvium decide adopt {file}, or \
-                     alluvium run {file} --as {}-2, or put the file back",
-                    opened.spec.name
+                    "what is learned was changed in {file}: {}, or {}, or put the file back",
+                    opened.command("decide adopt", ""),
+                    opened.run_as_another()
                 ));
             }
             let (refused, of) = pipeline.refused_recently();
             if of > 0 && refused as f64 > opened.spec.refusals.share_max * of as f64 {
                 waits.push(format!(
-                    "{refused} of the last {of} records were refused: alluvium show {file} \
-                     dead-letters"
+                    "{refused} of the last {of} records were refused: {}",
+                    opened.command("show", "dead-letters")
                 ));
             }
         }
@@ -129,7 +129,7 @@ impl Report {
         }
         if self.lag() > 0 && !self.is_held && standing.fold.term > 0 {
             let lag = tell::count(self.lag());
-            waits.push(format!("{lag} records are to be learned: alluvium run {file}"));
+            waits.push(format!("{lag} records are to be learned: {run}"));
         }
         waits
     }

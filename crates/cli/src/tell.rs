@@ -3,6 +3,8 @@
 use alluvium_learn::Time;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
+use crate::plain;
+
 /// A table without borders, under a header. Columns of figures stand to the right.
 pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
@@ -18,7 +20,7 @@ pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
     for row in rows {
         table.add_row(row.iter().enumerate().map(|(column, text)| {
             let align = if is_figure(column) { CellAlignment::Right } else { CellAlignment::Left };
-            Cell::new(text).set_alignment(align)
+            Cell::new(plain::line(text)).set_alignment(align)
         }));
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_string()).collect();
@@ -93,7 +95,8 @@ fn flatten(path: &str, value: &serde_json::Value, lines: &mut Vec<String>) {
 pub fn labelled(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
     let indented = |text: &str| text.replace('\n', &format!("\n{:width$}", ""));
-    let line = |(label, text): &(&str, String)| format!("{label:width$}{}", indented(text));
+    let line =
+        |(label, text): &(&str, String)| format!("{label:width$}{}", indented(&plain::lines(text)));
     lines.iter().map(line).collect::<Vec<String>>().join("\n")
 }
 

@@ -16,7 +16,7 @@ use crate::{
     args,
     failure::Failure,
     look::{Look, find_version},
-    screen::say,
+    screen::{note, say},
     tell,
 };
 
@@ -93,7 +93,7 @@ fn learn_again(
     let control = look.opened.topic("control");
     let most = verdicts.iter().map(|(version, _)| version.records).max().unwrap_or(0);
     if most >= MANY_RECORDS {
-        eprintln!("learning {} records again: this takes a while", tell::count(most));
+        note(&format!("learning {} records again: this takes a while", tell::count(most)));
     }
     let again = |error: RelearnError| not_again(&error);
     let mut relearn = Relearn::new(&mut look.log, &control).map_err(again)?;

@@ -4,7 +4,8 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write as _},
+    net::{Shutdown, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -343,4 +344,191 @@ fn numbers_are_judged_beside_the_mean() {
         .replace("metrics = [\"accuracy\", \"log_loss\"]\n", "");
     place.write(&number);
     place.call(&["run"]).says(0, &["mean absolute error", "no change", "mean  ", "linear *"]);
+}
+
+/// The pipeline, fed by standard input.
+fn fed() -> String {
+    PIPELINE.replace("load = \"small.csv\"", "load = \"-\"")
+}
+
+#[test]
+fn a_run_learns_all_that_its_stream_brought() {
+    let place = Place::new(700);
+    place.write(&fed());
+    // However soon the stream ends: before there is a pipeline, and while one learns.
+    for round in 1..=5 {
+        let mut command = place.command(&["run", "--json"]);
+        command.stdin(fs::File::open(place.directory.join("small.csv")).unwrap());
+        let called = Called::of(command.output().unwrap());
+        let newest = format!("\"at\":\"small:0:{}\",\"event\":\"version\"", 700 * round);
+        called.says(0, &[&newest]);
+        assert_eq!(called.events().pop().unwrap()["read"], 700 * round);
+    }
+}
+
+#[test]
+fn streams_are_read_side_by_side_and_the_end_of_one_ends_nothing() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners.each_ref().map(|one| format!("tcp://{}", one.local_addr().unwrap()));
+    let place = Place::new(1);
+    place.write(&PIPELINE.replace("load = \"small.csv\"", &format!("load = {addresses:?}")));
+    let mut command = place.command(&["run", "--json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Both are connected to before either has ended.
+    let mut streams = listeners.each_ref().map(|one| one.accept().unwrap().0);
+    for stream in streams.iter_mut().rev() {
+        stream.write_all(b"0,1,2,no\n1,-1,2,yes").unwrap();
+        stream.shutdown(Shutdown::Both).unwrap();
+    }
+    let called = Called::of(child.wait_with_output().unwrap());
+    called.says(0, &[]);
+    assert_eq!(called.events().pop().unwrap()["learned"], 4);
+}
+
+#[test]
+fn a_stream_that_cannot_be_read_ends_a_run_that_would_wait_for_ever() {
+    let place = Place::new(1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    drop(listener);
+    place.write(&PIPELINE.replace("small.csv", &address));
+    place.call(&["run", "--follow"]).says(1, &["connecting to", "is something listening there?"]);
+}
+
+#[test]
+fn another_file_of_a_name_that_was_loaded_is_turned_away() {
+    let place = Place::new(3);
+    let load = |path: &str| place.call(&["load", "pipeline.toml", path]);
+    let write = |path: &str, text: &str| {
+        let path = place.directory.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    load("small.csv").says(0, &["3 records"]);
+    let three = fs::read_to_string(place.directory.join("small.csv")).unwrap();
+    write("moved/small.csv", &three);
+    load("moved/small.csv").says(0, &["nothing new: 3 records of small.csv"]);
+    write("grown/small.csv", &format!("{three}9000,1,1,no\n"));
+    load("grown/small.csv").says(0, &["1 record from small.csv"]);
+    // As long, shorter, and longer: from the first record on, and from the newest.
+    for other in
+        ["9,9,9,no\n", &three.replace("0,", "1,"), &format!("{three}9000,2,2,yes\n1,1,1,no\n")]
+    {
+        write("other/small.csv", other);
+        load("other/small.csv").says(1, &["of small.csv is not the one", "another name"]);
+    }
+    let status: Value = serde_json::from_str(&place.call(&["check", "--json"]).stdout).unwrap();
+    assert_eq!(status["inputs"][0]["records"], 4);
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_never_taken_for_what_came_before() {
+    let place = Place::new(3);
+    for _ in 0..2 {
+        let mut command = place.command(&["load", "pipeline.toml", "/dev/stdin"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"0,1,2,no\n1000,3,4,yes\n").unwrap();
+        Called::of(child.wait_with_output().unwrap()).says(0, &["2 records"]);
+    }
+}
+
+#[test]
+fn two_files_of_one_name_are_a_mistake() {
+    let place = Place::new(3);
+    place.write(&PIPELINE.replace("\"small.csv\"", "[\"small.csv\", \"more/small.csv\"]"));
+    place.call(&["check"]).says(2, &["have the same name, small.csv", "pipeline.toml:5:"]);
+}
+
+#[test]
+fn what_is_to_be_typed_names_the_pipeline_that_halted() {
+    let place = Place::new(100);
+    let run = ["run", "--as", "two", "--log", "my log"];
+    place.call(&run).says(0, &[]);
+    let other = "learner.logistic_regression = { l2 = 0.001 }";
+    place.write(&PIPELINE.replace("learner = \"logistic_regression\"", other));
+    place.call(&run).says(
+        3,
+        &[
+            "alluvium decide adopt pipeline.toml --as two --log 'my log' ",
+            "alluvium run pipeline.toml --as two-2 --log 'my log' ",
+        ],
+    );
+    let adopt = ["decide", "adopt", "pipeline.toml", "--as", "two", "--log", "my log"];
+    place
+        .call(&adopt)
+        .says(0, &["the next one: alluvium run pipeline.toml --as two --log 'my log'"]);
+    place.call(&run).says(0, &[]);
+}
+
+#[test]
+fn records_cannot_move_the_cursor() {
+    let place = Place::new(1);
+    place.write(
+        r#"
+name = "hostile"
+
+[input.hostile]
+format = "json"
+
+[fields]
+x = "number"
+word.category = { values_max = 20 }
+
+[features]
+words.one_hot = ["word"]
+
+[model.groups]
+use = ["x", "words"]
+learner.k_means = { k = 2 }
+
+[predictions]
+carry = ["word"]
+"#,
+    );
+    let word = "a\\u001b[31m\\u009b2J\\u007f\\u202e\\n";
+    let odd = "\u{9b}2J\u{202e}\u{1b}[2J";
+    let records =
+        format!("{{\"x\":1,\"word\":\"{word}\"}}\n{{\"x\":2,{odd}}}\n{{\"x\":3,\"word\":\"b\"}}\n");
+    fs::write(place.directory.join("hostile.ndjson"), records).unwrap();
+    place.call(&["load", "pipeline.toml", "hostile.ndjson"]).says(0, &["3 records"]);
+    place.call(&["run"]).says(0, &[]);
+    fs::write(place.directory.join("wrong.csv"), format!("at,x,{odd},class\n")).unwrap();
+    let show =
+        |what: &str, json: &[&str]| place.call(&[&["show", "pipeline.toml", what], json].concat());
+    for what in ["predictions", "dead-letters", "hostile:0:0", "hostile:0:1", "hostile:0:2"] {
+        for json in [&[][..], &["--json"]] {
+            let shown = show(what, json);
+            shown.says(0, &[]);
+            let is_odd = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!shown.stdout.contains(is_odd), "{what}: {:?}", shown.stdout);
+        }
+    }
+    // In JSON nothing is lost.
+    let record: Value = serde_json::from_str(&show("hostile:0:1", &["--json"]).stdout).unwrap();
+    assert_eq!(record["value"], format!("{{\"x\":2,{odd}}}"));
+    place.write(PIPELINE);
+    let wrong = place.call(&["load", "pipeline.toml", "wrong.csv"]);
+    wrong.says(1, &["wrong.csv begins with"]);
+    assert!(!wrong.stderr.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{:?}", wrong.stderr);
+}
+
+#[test]
+fn what_is_learned_again_after_a_kill_is_not_new() {
+    let records = 120_000;
+    let place = Place::new(records);
+    let mut command = place.command(&["run", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    let answers = |last| {
+        place.call(&["show", "pipeline.toml", "predictions", "--last", last, "--json"]).events()
+    };
+    while answers("1").is_empty() {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Each record has one answer: what has been answered was learned.
+    let known = answers("0").len() as u64;
+    let summary = place.call(&["run", "--json"]).events().pop().unwrap();
+    assert_eq!(summary["learned"], records);
+    assert_eq!(summary["new"], u64::from(records) - known);
 }

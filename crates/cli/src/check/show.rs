@@ -12,6 +12,7 @@ use crate::{
         paint::{Paint, padded, width},
         words,
     },
+    typed,
 };
 
 /// How many names are written out before the rest is only counted.
@@ -55,7 +56,7 @@ impl Plan {
         add("versions", vec![format!("one every {}; {keep} are kept", self.versions.every)]);
         add("digests", vec![self.digests()]);
         add("speed", self.speed());
-        add("next", vec![paint.command(&next(Path::new(&self.file), named))]);
+        add("next", vec![paint.command(&typed::command("run", Path::new(&self.file), "", named))]);
         lines
     }
 
@@ -228,15 +229,4 @@ fn names_of(names: &[String]) -> String {
         0..=NAMES_MAX => names.join(", "),
         count => format!("{}, ... {count} in all", names[..NAMES_MAX - 1].join(", ")),
     }
-}
-
-fn next(file: &Path, named: &Named) -> String {
-    let mut next = format!("alluvium run {}", words::path(file));
-    if let Some(name) = &named.name {
-        next.push_str(&format!(" --as {}", words::word(name)));
-    }
-    if let Some(log) = &named.log {
-        next.push_str(&format!(" --log {}", words::path(log)));
-    }
-    next
 }

@@ -31,9 +31,50 @@ pub(super) fn digest_of(name: &str) -> String {
 }
 
 /// How a source of the pipeline file is called.
+pub fn name_of(address: &str) -> String {
+    let name = std::path::Path::new(address).file_name();
+    name.map_or_else(|| address.into(), |name| name.to_string_lossy().into())
+}
+
 fn digest_of_address(address: &str) -> String {
-    let name = std::path::Path::new(address).file_name().map(|name| name.to_string_lossy());
-    digest_of(name.as_deref().unwrap_or(address))
+    digest_of(&name_of(address))
+}
+
+/// One record of a source that was loaded before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    number: u64,
+    value: Vec<u8>,
+}
+
+impl Known {
+    fn take(&mut self, number: u64, value: &[u8]) {
+        self.number = number;
+        self.value.clear();
+        self.value.extend_from_slice(value);
+    }
+}
+
+/// What is known of a source that was loaded before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    /// Its first record, if that is still there.
+    first: Option<Known>,
+    /// The newest of each partition.
+    newest: Vec<Known>,
+}
+
+impl Before {
+    /// Up to which record a partition was loaded.
+    pub(super) fn upto(&self, partition: usize) -> u64 {
+        self.newest.get(partition).map_or(0, |known| known.number)
+    }
+
+    /// Whether a record is another than the one that was loaded under its number.
+    pub(super) fn denies(&self, number: u64, value: &[u8]) -> bool {
+        let known = self.first.iter().chain(&self.newest);
+        known.into_iter().any(|known| known.number == number && known.value != value)
+    }
 }
 
 /// How far each source was loaded.
@@ -47,8 +88,7 @@ pub(super) struct Marks {
 
 #[derive(Clone, Debug, Default)]
 struct Loaded {
-    /// The greatest number in each partition.
-    numbers: Vec<u64>,
+    before: Before,
     ended: bool,
 }
 
@@ -86,8 +126,14 @@ impl Marks {
                     self.sources.insert(mark.source.into(), Loaded::default());
                 }
                 if let Some(loaded) = self.sources.get_mut(mark.source) {
-                    loaded.numbers.resize(ends.partitions.len(), 0);
-                    loaded.numbers[partition] = loaded.numbers[partition].max(mark.number);
+                    let (before, value) = (&mut loaded.before, record.value.unwrap_or_default());
+                    before.newest.resize(ends.partitions.len(), Known::default());
+                    if mark.number == 1 {
+                        before.first.get_or_insert_default().take(1, value);
+                    }
+                    if mark.number > before.newest[partition].number {
+                        before.newest[partition].take(mark.number, value);
+                    }
                     loaded.ended |= mark.is_last;
                 }
             }
@@ -95,12 +141,9 @@ impl Marks {
         Ok(())
     }
 
-    /// Up to which record of a source each partition was loaded.
-    pub(super) fn of(&self, source: &str, partitions: usize) -> Vec<u64> {
-        let known = self.sources.get(source).map(|loaded| loaded.numbers.clone());
-        let mut numbers = known.unwrap_or_default();
-        numbers.resize(partitions, 0);
-        numbers
+    /// What is known of a source.
+    pub(super) fn of(&self, source: &str) -> Before {
+        self.sources.get(source).map(|loaded| loaded.before.clone()).unwrap_or_default()
     }
 
     /// Whether a source of the pipeline file is still to be loaded: it was cut short, or it was not

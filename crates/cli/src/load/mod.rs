@@ -17,7 +17,8 @@ use alluvium_flow::{
 use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Route, Settled};
 use anyhow::{Context, bail};
 
-use self::marks::{Marks, digest_of};
+pub use self::marks::name_of;
+use self::marks::{Before, Marks, digest_of};
 use crate::{
     args, clock,
     failure::Failure,
@@ -125,20 +126,19 @@ pub fn is_stream(address: &str) -> bool {
     address == "-" || address.starts_with("tcp://")
 }
 
-/// Loads what has no end, until it ends or is asked to.
+/// Loads what has no end into a topic that is there, until it ends or is asked to.
 ///
 /// # Errors
-/// When a source or the log fails.
-pub fn follow(opened: &Opened, log: &mut Embedded, stop: &Stop) -> anyhow::Result<u64> {
-    let mut appended = 0;
-    for (name, input) in &opened.spec.input {
-        for address in input.load.iter().filter(|address| is_stream(address)) {
-            let source = source::open(address, address.as_ref())?;
-            let mut loader = Loader::new(log, &opened.spec, name)?;
-            appended += loader.load(source, stop, &mut |_| {})?.appended;
-        }
-    }
-    Ok(appended)
+/// When the source or the log fails.
+pub fn follow(
+    address: &str,
+    spec: &Spec,
+    input: &str,
+    log: &mut Embedded,
+    stop: &Stop,
+) -> anyhow::Result<Loaded> {
+    let source = source::open(address, address.as_ref())?;
+    Loader::new(log, spec, input)?.load(source, stop, &mut |_| {})
 }
 
 /// Loads sources into one topic.
@@ -180,18 +180,14 @@ impl<'a> Loader<'a> {
         progress: &mut dyn FnMut(u64),
     ) -> anyhow::Result<Loaded> {
         let digest = digest_of(&source.name);
-        let partitions = self.partitions as usize;
-        let skip = match source.is_file {
-            true => self.marks.of(&digest, partitions),
-            false => vec![0; partitions],
-        };
+        let before = if source.is_file { self.marks.of(&digest) } else { Before::default() };
         let mut appender = self.log.appender()?;
         let routes: Result<Vec<Route>, _> =
             (0..self.partitions).map(|p| appender.route(&self.topic, p)).collect();
         let mut session = Session {
             appender,
             routes: routes?,
-            skip,
+            before,
             digest,
             held: None,
             is_file: source.is_file,
@@ -203,6 +199,7 @@ impl<'a> Loader<'a> {
             acked: None,
             done: Loaded { source: source.name.clone(), ..Loaded::default() },
             wrong_header: None,
+            other: None,
         };
         let mut lines = Lines::new(self.framing);
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -227,6 +224,7 @@ impl<'a> Loader<'a> {
                 let known = known.unwrap_or_default();
                 bail!("{} begins with `{found}`, but the file names `{known}`", source.name);
             }
+            session.check(&self.topic)?;
             if count == 0 {
                 break;
             }
@@ -239,6 +237,7 @@ impl<'a> Loader<'a> {
             self.pace(started, session.done.appended);
         }
         session.finish()?;
+        session.check(&self.topic)?;
         progress(session.done.read);
         Ok(session.done)
     }
@@ -256,7 +255,8 @@ impl<'a> Loader<'a> {
 struct Session {
     appender: Box<dyn Appender>,
     routes: Vec<Route>,
-    skip: Vec<u64>,
+    /// What is known of the source, if it was loaded before.
+    before: Before,
     digest: String,
     /// The record that was read last: of a file it is held back until it is known whether it is the
     /// last.
@@ -271,6 +271,8 @@ struct Session {
     acked: Option<u64>,
     done: Loaded,
     wrong_header: Option<String>,
+    /// The record that is not the one that was loaded under its number.
+    other: Option<u64>,
 }
 
 impl Session {
@@ -308,7 +310,10 @@ impl Session {
     fn append(&mut self, value: &[u8], now: i64, is_last: bool) {
         let number = self.done.read;
         let partition = ((number - 1) % self.routes.len() as u64) as usize;
-        if number <= self.skip[partition] {
+        if self.before.denies(number, value) {
+            self.other = self.other.or(Some(number));
+        }
+        if number <= self.before.upto(partition) || self.other.is_some() {
             return;
         }
         self.mark.clear();
@@ -325,6 +330,17 @@ impl Session {
         let record = Outgoing { time: now, key: None, value: Some(value), headers };
         self.last = Some(self.appender.submit(self.routes[partition], record));
         self.done.appended += 1;
+    }
+
+    /// Turns away another file of a name that was loaded before: taking it for the same, as its name
+    /// says, would leave out its first records without a word.
+    fn check(&self, topic: &str) -> anyhow::Result<()> {
+        let Some(number) = self.other else { return Ok(()) };
+        let name = &self.done.source;
+        bail!(
+            "record {number} of {name} is not the one that was loaded into topic {topic} from a \
+             file of this name: it is another file, so give it another name"
+        );
     }
 
     fn poll(&mut self) -> anyhow::Result<()> {
@@ -349,7 +365,7 @@ impl Session {
         if let Some(held) = self.held.take() {
             self.append(&held, clock::now(), true);
         }
-        self.done.finished = true;
+        self.done.finished = self.other.is_none();
         self.flush()
     }
 }

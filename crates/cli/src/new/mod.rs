@@ -47,7 +47,9 @@ const CLASSES_LISTED_MAX: usize = 100;
 /// When the file to write is there already, the sample cannot be read, or nothing can be learned
 /// from it.
 pub fn run(call: &args::New) -> Result<(), Failure> {
-    if call.sample == Path::new("-") {
+    // A pipe is at its end once it was read; what is not there is told of when it is opened.
+    let is_pipe = call.sample.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if call.sample == Path::new("-") || is_pipe {
         let why = "`new` reads a sample twice, so it has to be a file: save what comes in first";
         return Err(Failure::Usage(why.into()));
     }

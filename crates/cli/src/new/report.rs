@@ -40,8 +40,10 @@ fn lines(
     };
     let rows = count(measured.records);
     let row = if measured.records == 1 { "row" } else { "rows" };
-    let mut lines =
-        vec![both(format!("read     {rows} {row}, {columns} {what}{s}"), &draft.sample)];
+    let mut lines = vec![both(
+        format!("read     {rows} {row}, {columns} {what}{s}"),
+        &comment_text(&draft.sample),
+    )];
     if !survey.is_whole {
         let most = count(survey::RECORDS_MAX);
         lines.push(format!("         the first {most} say what the columns are"));

@@ -1,5 +1,7 @@
 //! TOML 1.0 as people write it: keys bare where they can be, comments in one column.
 
+use crate::plain;
+
 /// Where comments begin.
 const COMMENT_COLUMN: usize = 45;
 /// How long a line may be before a list is broken.
@@ -24,7 +26,7 @@ pub(super) fn text(text: &str) -> String {
             '\t' => quoted.push_str("\\t"),
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
-            character if character.is_control() => {
+            character if plain::is_odd(character) => {
                 quoted.push_str(&format!("\\u{:04X}", u32::from(character)));
             }
             character => quoted.push(character),
@@ -74,8 +76,7 @@ pub(super) fn line(code: &str, comment: &str) -> String {
 
 /// What may stand in a comment: no line ends, nothing that is not printed.
 pub(super) fn comment_text(text: &str) -> String {
-    let mut shown: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let mut shown: String = plain::line(text).chars().take(200).collect();
     shown.truncate(shown.trim_end().len());
     shown
 }
@@ -97,7 +98,9 @@ mod tests {
         assert_eq!(key("größe"), "\"größe\"");
         assert_eq!(key(""), "\"\"");
         assert_eq!(text("a\"b\\c\n\u{1}"), r#""a\"b\\c\n\u0001""#);
-        assert_eq!(back("a", &format!("a = [{}]", text("\u{7f}\u{85}\"x"))), ["\u{7f}\u{85}\"x"]);
+        let odd = "\u{7f}\u{85}\"x\u{202e}";
+        assert!(text(odd).is_ascii());
+        assert_eq!(back("a", &format!("a = [{}]", text(odd))), [odd]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use alluvium_flow::Pipeline;
 
 use super::{board::Board, curve, home::Home, live::Pace, paint::Paint, story::Story, words};
+use crate::plain;
 
 /// The least time between two readings of the metrics, some of which are dear.
 const READ: Duration = Duration::from_millis(200);
@@ -99,7 +100,7 @@ pub(super) fn loading(
     pace: &Pace,
     width: usize,
 ) -> String {
-    let mut line = format!("{} of {source}", words::counted(read, "record"));
+    let mut line = format!("{} of {}", words::counted(read, "record"), plain::line(source));
     if let Some(share) = share {
         if width > 0 {
             line.push_str(&format!("   {}", curve::bar(share, width)));

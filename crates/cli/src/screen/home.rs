@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{paint::Paint, words};
-use crate::{args::Named, load, open::Opened};
+use crate::{args::Named, load, open::Opened, typed};
 
 /// What is said of a pipeline however it does.
 #[derive(Clone, Debug)]
@@ -20,13 +20,13 @@ pub(super) struct Home {
 }
 
 impl Home {
-    pub(super) fn of(opened: &Opened, named: &Named) -> Home {
+    pub(super) fn of(opened: &Opened) -> Home {
         let spec = &opened.spec;
         let streams = spec.input.values().flat_map(|input| &input.load);
         Home {
             name: spec.name.clone(),
             file: opened.file.clone(),
-            named: named.clone(),
+            named: opened.named.clone(),
             directory: opened.directory.clone(),
             topics: spec.input.iter().map(|(name, input)| input.topic(name).into()).collect(),
             streams: streams.filter(|address| load::is_stream(address)).cloned().collect(),
@@ -41,18 +41,7 @@ impl Home {
 
     /// A command about this pipeline, as it is typed.
     pub(super) fn command(&self, verb: &str, rest: &str) -> String {
-        let mut command = format!("alluvium {verb} {}", self.file());
-        if !rest.is_empty() {
-            command.push(' ');
-            command.push_str(rest);
-        }
-        if let Some(name) = &self.named.name {
-            command.push_str(&format!(" --as {}", words::word(name)));
-        }
-        if let Some(log) = &self.named.log {
-            command.push_str(&format!(" --log {}", words::path(log)));
-        }
-        command
+        typed::command(verb, &self.file, rest, &self.named)
     }
 
     /// The first line.

@@ -19,7 +19,7 @@ use std::{
 
 use alluvium_embedded::Embedded;
 use alluvium_flow::News;
-use alluvium_ledger::keeper::{Keeper, Next};
+use alluvium_ledger::keeper::{Keeper, Next, Progress};
 
 pub use self::event::{event, summary};
 use self::{
@@ -31,11 +31,11 @@ use self::{
     summary::Summary,
 };
 use crate::{
-    args::Named,
     clock,
     last_run::{self, LastRun},
     load::Loaded,
     open::Opened,
+    plain,
     source::Position,
 };
 
@@ -75,7 +75,7 @@ pub struct Screen {
 
 impl Screen {
     /// A screen for a pipeline.
-    pub fn new(opened: &Opened, named: &Named, json: bool, follows: bool) -> Screen {
+    pub fn new(opened: &Opened, json: bool, follows: bool) -> Screen {
         let now = Instant::now();
         let form = if json {
             Form::Json
@@ -86,7 +86,7 @@ impl Screen {
         };
         Screen {
             form,
-            home: Home::of(opened, named),
+            home: Home::of(opened),
             story: Story::new(),
             pace: Pace::new(0, now),
             follows,
@@ -130,6 +130,18 @@ impl Screen {
         }
         self.story.loads.push((topic.into(), loaded.clone()));
         self.pace = Pace::new(0, Instant::now());
+    }
+
+    /// A source that is read while the pipeline runs has come to its end: nothing more comes of it.
+    pub fn ended(&mut self, loaded: &Loaded) {
+        let brought = words::counted(loaded.appended, "record");
+        let source = plain::line(&loaded.source);
+        let line = format!("ended      {source}: it brought {brought}");
+        match self.form {
+            Form::Json => {}
+            Form::Plain { .. } => note(&line),
+            Form::Live(..) => self.story.told(line),
+        }
     }
 
     /// Ctrl-C while loading.
@@ -179,7 +191,7 @@ impl Screen {
         let now = Instant::now();
         self.story.learns(now);
         if let Some(pipeline) = keeper.pipeline()
-            && self.story.count(pipeline.counters(), now)
+            && self.story.count(pipeline.counters(), keeper.progress().known, now)
         {
             self.pace = Pace::new(0, now);
         }
@@ -267,7 +279,7 @@ impl Screen {
     /// All is done.
     pub fn finish(&mut self, keeper: &mut Keeper<Embedded>) {
         self.clear();
-        let lag = keeper.progress().lag;
+        let Progress { lag, known, .. } = keeper.progress();
         let log_bytes = keeper.log().file_bytes().ok();
         let Some(pipeline) = keeper.pipeline() else {
             if !matches!(self.form, Form::Json) {
@@ -275,7 +287,7 @@ impl Screen {
             }
             return;
         };
-        self.story.count(pipeline.counters(), Instant::now());
+        self.story.count(pipeline.counters(), known, Instant::now());
         let new = self.story.new_ones();
         if let Form::Json = self.form {
             let seconds = self.story.began.elapsed().as_secs_f64();
@@ -364,7 +376,7 @@ impl LoadBar {
 
 /// What a load did, in words.
 fn loaded(topic: &str, loaded: &Loaded) -> String {
-    let source = &loaded.source;
+    let source = plain::line(&loaded.source);
     let mut says = match (loaded.appended, loaded.read) {
         (0, 0) => format!("nothing: {source} is empty"),
         (0, read) => {

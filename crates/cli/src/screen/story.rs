@@ -7,9 +7,10 @@ use std::{
 };
 
 use alluvium_flow::{Counters, News};
+use alluvium_ledger::keeper::Counted;
 
 use super::words;
-use crate::load::Loaded;
+use crate::{load::Loaded, plain};
 
 /// How many of the newest are shown.
 const SHOWN: usize = 3;
@@ -31,7 +32,7 @@ pub(super) struct Story {
     pub(super) loads: Vec<(String, Loaded)>,
     learning_since: Option<Instant>,
     moved: Instant,
-    /// What was counted when the pipeline was first seen, and now.
+    /// What was counted where this run began to learn what nobody had learned, and now.
     start: Option<Counted>,
     now: Counted,
     pub(super) alarms: BTreeMap<Arc<str>, Alarms>,
@@ -40,14 +41,6 @@ pub(super) struct Story {
     pub(super) lines: VecDeque<String>,
     pub(super) line_count: u64,
     pub(super) alarm_lines: VecDeque<String>,
-}
-
-/// The counters that a run is told by.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counted {
-    pub(super) read: u64,
-    pub(super) learned: u64,
-    pub(super) refused: u64,
 }
 
 impl Story {
@@ -67,13 +60,22 @@ impl Story {
         }
     }
 
-    /// Takes the counters in; says whether they are the first. Called after every turn.
-    pub(super) fn count(&mut self, counters: &Counters, now: Instant) -> bool {
+    /// Takes the counters in; `known` is what was counted of what had been learned before, once
+    /// that has been learned again. Says whether it has just come to that. Called after every turn.
+    pub(super) fn count(
+        &mut self,
+        counters: &Counters,
+        known: Option<Counted>,
+        now: Instant,
+    ) -> bool {
         let counted =
             Counted { read: counters.read, learned: counters.learned, refused: counters.refused };
-        let is_first = self.start.is_none();
-        if is_first {
-            self.start = Some(counted);
+        let is_first = self.start.is_none() && known.is_some();
+        if self.start.is_none() {
+            self.start = known;
+        }
+        if self.start.is_none() {
+            self.learning_since = Some(now);
         }
         if counted.read != self.now.read {
             self.moved = now;
@@ -110,16 +112,22 @@ impl Story {
                 format!("champion   {model}@{version}")
             }
             News::Champion { model, version: None } => format!("champion   {model}"),
-            News::Refused { why } => format!("not done   {why}"),
+            // It names what somebody asked for.
+            News::Refused { why } => format!("not done   {}", plain::line(why)),
         };
-        self.line_count += 1;
-        push(&mut self.lines, line.clone());
+        self.told(line.clone());
         (line, false)
+    }
+
+    /// Keeps a line among the newest.
+    pub(super) fn told(&mut self, line: String) {
+        self.line_count += 1;
+        push(&mut self.lines, line);
     }
 
     /// What this run has read, learned and refused.
     pub(super) fn new_ones(&self) -> Counted {
-        let start = self.start.unwrap_or_default();
+        let start = self.start.unwrap_or(self.now);
         Counted {
             read: self.now.read.saturating_sub(start.read),
             learned: self.now.learned.saturating_sub(start.learned),

@@ -3,7 +3,7 @@
 use alluvium_flow::{Chain, Effects, Input, Pipeline, Run, order};
 
 use super::{
-    Halt, Keeper, Office, Pending, Trouble,
+    Counted, Halt, Keeper, Office, Pending, Trouble,
     lane::{Head, Lane},
     replay::Replay,
 };
@@ -32,11 +32,13 @@ impl<L: Log> Keeper<L> {
         let Keeper { office, effects, news, options, .. } = self;
         let office = office.as_mut().expect("only an office learns");
         let (mut left, mut any) = (budget, false);
+        office.count_known();
         while left > 0 && !office.replay.pending.is_empty() {
             effects.clear();
             effects.term = office.term;
             office.start();
-            let learned = office.replay.learn(left.min(RUN_RECORDS), effects, &mut unwatched)?;
+            let most = left.min(RUN_RECORDS).min(office.steps_known_ahead());
+            let learned = office.replay.learn(most, effects, &mut unwatched)?;
             office.outputs.release(office.appender.as_mut(), effects, now);
             news.append(&mut effects.news);
             match learned {
@@ -48,6 +50,7 @@ impl<L: Log> Keeper<L> {
                 Learned::NotYet => break,
             }
             office.replay.recycle();
+            office.count_known();
             // A manifest can be taken between two records of control alone: when one is due, the
             // next must not be begun first.
             let steps = office.replay.pipeline.as_ref().map_or(0, Pipeline::steps);
@@ -60,6 +63,28 @@ impl<L: Log> Keeper<L> {
 }
 
 impl Office {
+    /// How many steps lie ahead that were taken before this term, and released; if none, any
+    /// number: only what lies on either side of that place is told apart.
+    fn steps_known_ahead(&self) -> usize {
+        let steps = self.replay.pipeline.as_ref().map_or(0, Pipeline::steps);
+        match self.known_step.checked_sub(steps) {
+            None | Some(0) => usize::MAX,
+            Some(ahead) => usize::try_from(ahead).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Remembers what was counted where that ends which others have learned.
+    fn count_known(&mut self) {
+        if let Some(pipeline) = &self.replay.pipeline
+            && pipeline.steps() >= self.known_step
+            && self.known.is_none()
+        {
+            let counters = pipeline.counters();
+            let (read, learned, refused) = (counters.read, counters.learned, counters.refused);
+            self.known = Some(Counted { read, learned, refused });
+        }
+    }
+
     /// A record of control is going to be learned: if it is our own, manifests hold on to it.
     fn start(&mut self) {
         let Some(front) = self.replay.pending.front().filter(|front| !front.started) else {

@@ -152,6 +152,10 @@ impl<L: Log> Keeper<L> {
         {
             return Ok(Some(body));
         }
+        if office.closes && office.replay.fold.caught_up() {
+            office.closes = false;
+            return Ok(Some(office.cut(true)));
+        }
         let body = if !office.replay.fold.caught_up() && !planted(Bug::CutByArrival) {
             office.plan_catchup(options.cut_records_max)
         } else if options.follow || !office.replay.fold.caught_up() {

@@ -183,12 +183,18 @@ pub(crate) struct Office {
     batch: Batch,
     /// The ends seen at the start; without `follow` the keeper is done there.
     goal: Option<Vec<At>>,
+    /// Whether it was told that nothing more comes, and has not said yet that it publishes.
+    closes: bool,
     /// When something last happened, for TICKs.
     last_activity: Time,
     /// When new partitions were last looked for.
     last_look: Time,
     /// Each input topic's identity.
     topics: BTreeMap<String, u128>,
+    /// The newest step of which an output was found: up to there everything was learned before.
+    known_step: u64,
+    /// What was counted at that step, once it is reached.
+    known: Option<Counted>,
 }
 
 /// A pipeline in step with a log.
@@ -218,6 +224,21 @@ pub struct Progress {
     pub waiting: Option<String>,
     /// Whether everything delivered so far is learned and released.
     pub is_level: bool,
+    /// What was counted where that ended which was learned, and answered, before this term: beyond
+    /// is what this writer has learned. `None` for as long as it learns that again. Where answers
+    /// are not written, what was learned since the newest manifest cannot be told from what is new.
+    pub known: Option<Counted>,
+}
+
+/// The counts a run is told by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Records read.
+    pub read: u64,
+    /// Records learned.
+    pub learned: u64,
+    /// Records refused.
+    pub refused: u64,
 }
 
 impl<L: Log> Keeper<L> {
@@ -240,6 +261,15 @@ impl<L: Log> Keeper<L> {
     /// more. Default: 16,384.
     pub fn bound_turns(&mut self, records: usize) {
         self.learn_records = records.max(1);
+    }
+
+    /// Nothing more will come: from now on it works without `follow`, up to where the inputs end
+    /// when this is seen, and publishes what it then has.
+    pub fn close(&mut self) {
+        self.options.follow = false;
+        if let Some(office) = &mut self.office {
+            (office.goal, office.closes) = (None, true);
+        }
     }
 
     /// Does a bounded piece of work.
@@ -322,6 +352,7 @@ impl<L: Log> Keeper<L> {
                 && office.replay.pending.is_empty()
                 && office.in_flight.is_none()
                 && office.replay.lanes.iter().all(|lane| lane.learned.position >= lane.delivered),
+            known: office.known,
         }
     }
 

@@ -64,6 +64,11 @@ impl Outputs {
         Outputs { lanes, of_topic, models: Some((models, None, None)) }
     }
 
+    /// The newest step of which recovery found an output.
+    pub(crate) fn newest_step(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.found.greatest.0).max().unwrap_or_default()
+    }
+
     /// The pairs a manifest holds.
     pub(crate) fn states(&self) -> Vec<OutState> {
         let state = |lane: &OutLane| OutState {

@@ -101,9 +101,12 @@ impl<L: Log> Keeper<L> {
             snapshots: Snapshots::new(state_route),
             batch: Batch::new(),
             goal: None,
+            closes: false,
             last_activity: 0,
             last_look: 0,
             topics,
+            known_step: 0,
+            known: None,
         }));
         let mut early_ends = Vec::new();
         if planted(Bug::OutputsBeforeTerm) {
@@ -398,7 +401,10 @@ impl<L: Log> Keeper<L> {
     fn read_outputs(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
         let Stage::Outputs { stretch, lane } = &mut recovery.stage else { return Ok(None) };
         let office = self.office.as_mut().expect("opened by begin");
-        let Some(out) = office.outputs.lanes.get_mut(*lane) else { return Ok(Some(Next::Done)) };
+        let Some(out) = office.outputs.lanes.get_mut(*lane) else {
+            office.known_step = office.outputs.newest_step();
+            return Ok(Some(Next::Done));
+        };
         let topic = format!("{}{}", self.options.prefix, out.topic.name());
         if stretch.is_none() {
             let known = self.log.ends(&topic)?.map(|ends| ends.partitions[out.partition as usize]);
