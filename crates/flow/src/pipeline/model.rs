@@ -120,9 +120,15 @@ impl Planner<'_> {
                         shape.dense.push(Slot { name: column.name.clone(), kind });
                     }
                     Place::Sparse { block, size: slots } => {
+                        let more = size.checked_add(slots).zip(shape.sparse_fields.checked_add(1));
+                        let Some((more, fields)) = more else {
+                            let message = format!("with `{used}` there are too many hashed slots");
+                            let help = format!("at most {} in all: lower `bits`", u32::MAX);
+                            self.mistakes.push(Mistake::new(&path, message).help(help));
+                            continue;
+                        };
                         gather.blocks.push((block, size));
-                        size += slots;
-                        shape.sparse_fields += 1;
+                        (size, shape.sparse_fields) = (more, fields);
                     }
                     Place::Id(id) => {
                         gather.ids.push(id);
