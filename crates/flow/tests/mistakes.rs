@@ -23,6 +23,24 @@ fn mistakes(features: Value, model: Value) -> Vec<(String, String)> {
     }
 }
 
+#[test]
+fn a_class_weight_out_of_range_is_one_mistake_at_its_class() {
+    let weighted = |weight: f64| {
+        let weights = json!({ "yes": weight });
+        mistakes(
+            json!({}),
+            json!({ "use": ["a"], "learner": { "majority": {} }, "class_weight": weights }),
+        )
+    };
+    for weight in [0.0, 0.5, 1e9] {
+        assert_eq!(weighted(weight), []);
+    }
+    for weight in [-1.0, 1.1e9, 1e300] {
+        let place = "model.one.class_weight.yes".to_string();
+        assert_eq!(weighted(weight), [(place, format!("the weight is {weight}"))]);
+    }
+}
+
 /// 16 times 2^28 is one more than a slot's number can count.
 #[test]
 fn more_hashed_slots_than_can_be_counted_are_refused() {

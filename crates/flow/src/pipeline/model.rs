@@ -203,12 +203,14 @@ impl Planner<'_> {
         let dictionary = Dictionary::new(&class.values, class.values_max);
         for (class, weight) in &model.class_weight {
             let path = format!("{path}.{class}");
-            if !(weight.is_finite() && *weight >= 0.0) {
+            let is_right = ClassWeight::WEIGHTS.contains(weight);
+            if !is_right {
                 let message = format!("the weight is {weight}");
-                self.mistakes.push(Mistake::new(&path, message).help("0 or more, and finite"));
+                self.mistakes.push(Mistake::new(&path, message).help("from 0 to 1e9"));
             }
             match dictionary.code(class) {
-                Some(code) => weights[code as usize] = *weight,
+                Some(code) if is_right => weights[code as usize] = *weight,
+                Some(_) => {}
                 None => {
                     let known: Vec<&str> = dictionary.names().collect();
                     let message = format!("there is no class `{class}`");
