@@ -120,9 +120,15 @@ impl Planner<'_> {
                         shape.dense.push(Slot { name: column.name.clone(), kind });
                     }
                     Place::Sparse { block, size: slots } => {
+                        let more = size.checked_add(slots).zip(shape.sparse_fields.checked_add(1));
+                        let Some((more, fields)) = more else {
+                            let message = format!("with `{used}` there are too many hashed slots");
+                            let help = format!("at most {} in all: lower `bits`", u32::MAX);
+                            self.mistakes.push(Mistake::new(&path, message).help(help));
+                            continue;
+                        };
                         gather.blocks.push((block, size));
-                        size += slots;
-                        shape.sparse_fields += 1;
+                        (size, shape.sparse_fields) = (more, fields);
                     }
                     Place::Id(id) => {
                         gather.ids.push(id);
@@ -197,12 +203,14 @@ impl Planner<'_> {
         let dictionary = Dictionary::new(&class.values, class.values_max);
         for (class, weight) in &model.class_weight {
             let path = format!("{path}.{class}");
-            if !(weight.is_finite() && *weight >= 0.0) {
+            let is_right = ClassWeight::WEIGHTS.contains(weight);
+            if !is_right {
                 let message = format!("the weight is {weight}");
-                self.mistakes.push(Mistake::new(&path, message).help("0 or more, and finite"));
+                self.mistakes.push(Mistake::new(&path, message).help("from 0 to 1e9"));
             }
             match dictionary.code(class) {
-                Some(code) => weights[code as usize] = *weight,
+                Some(code) if is_right => weights[code as usize] = *weight,
+                Some(_) => {}
                 None => {
                     let known: Vec<&str> = dictionary.names().collect();
                     let message = format!("there is no class `{class}`");

@@ -19,10 +19,10 @@ pub struct Model {
     pub learner: LearnerConfig,
 
     /// How much each class counts when it is learned, by the class's name; 1 for one that is not
-    /// named. Raising it finds more of that class and takes more others for it. Range: finite, 0 or
-    /// more. Default: none.
+    /// named. Raising it finds more of that class and takes more others for it; examples of a class
+    /// of 0 are not learned. Range: 0 to 1,000,000,000. Default: none.
     #[serde(default)]
-    #[schemars(extend("additionalProperties" = { "type": "number", "minimum": 0 }))]
+    #[schemars(extend("additionalProperties" = { "type": "number", "minimum": 0, "maximum": 1e9 }))]
     pub class_weight: BTreeMap<String, f64>,
 
     /// Watches the model's own error, and makes it begin anew when that changes: `reset_on =

@@ -15,6 +15,9 @@
 //! - Cost: time O(k × slots) a record; once, after the warm-up, O(warmup_records × k × slots).
 //!   Memory 8 × (k + 1) × slots bytes, and until the centres are chosen
 //!   8 × warmup_records × (slots + 2).
+//! - A half-life of time goes by the greatest event time so far; a record that comes late weighs as
+//!   much as the newest. So one record from the far future makes all before it weigh nothing, and
+//!   nothing fades until the log has caught up: refuse such records where they enter.
 //! - Not for: clusters of very different size or density, a `k` that is not known, centres that
 //!   die: one that gets no rows any more stays where it was.
 //! - Papers: J. MacQueen, "Some Methods for Classification and Analysis of Multivariate

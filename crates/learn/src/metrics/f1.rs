@@ -6,6 +6,7 @@
 //!   were answered "no" count for nothing.
 //! - With a label of more classes: the mean of each class's F1 ("macro"), over the classes that
 //!   were the truth or the answer at least once.
+//! - No value while there is no such class: of two, before the second was a truth or an answer.
 //! - Cost: constant time; 40 bytes for each class met. Reading the value: time linear in classes.
 //! - Not for: comparing streams in which "yes" is unequally rare; it rises with the share of "yes".
 //! - Source: C. J. van Rijsbergen, "Information Retrieval", 2nd edition, 1979, chapter 7 (there

@@ -8,6 +8,8 @@
 //! - Paper: C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001, section 2
 //!   (rebalancing).
 
+use std::ops::RangeInclusive;
+
 use crate::{
     ConfigError, Features, Label, Learner, Prediction, Reader, State, StateError, Task, Writer,
     check_number,
@@ -21,6 +23,9 @@ pub struct ClassWeight {
 }
 
 impl ClassWeight {
+    /// What a class may weigh.
+    pub const WEIGHTS: RangeInclusive<f64> = 0.0..=1e9;
+
     /// Surrounds a learner. `weights` go by the class's code; a code beyond them weighs 1, and the
     /// examples of a class with weight 0 are not learned.
     ///
@@ -31,7 +36,7 @@ impl ClassWeight {
             return Err(ConfigError::unfit("class_weight needs a learner of classes"));
         }
         for weight in &weights {
-            let is_right = |weight| (0.0..=1e9).contains(&weight);
+            let is_right = |weight| Self::WEIGHTS.contains(&weight);
             check_number("class_weight", *weight, "from 0 to 1e9", is_right)?;
         }
         Ok(ClassWeight { inner, weights })

@@ -1,17 +1,17 @@
 //! A page for each entry of a family: the head of its file, and its settings.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    Family,
+    Family, Surround,
     markdown::plain,
     schema::{Sections, resolve},
 };
 use crate::{code, repository::Repository};
 
 /// What the head of an entry's file says.
-pub(super) fn head(repository: &Repository, family: &Family, name: &str) -> String {
-    let folder = format!("crates/learn/src/{}", family.folder);
+pub(super) fn head(repository: &Repository, folder: &str, name: &str) -> String {
+    let folder = format!("crates/learn/src/{folder}");
     let files = [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")];
     let mut texts = files.iter().map(|file| repository.text(file));
     let text = texts.find(|text| !text.is_empty()).unwrap_or_default();
@@ -36,12 +36,6 @@ pub(super) fn page(
     settings: &Value,
     root: &Value,
 ) -> String {
-    let written = family.written.replace("NAME", name);
-    // Headings inside a head go below the page's own.
-    let head: Vec<String> = head
-        .lines()
-        .map(|line| if line.starts_with('#') { format!("#{line}") } else { line.to_string() })
-        .collect();
     let mut sections = Sections::new(root, "../README.md");
     let (schema, _) = resolve(settings, root);
     let table = sections.settings(schema);
@@ -50,11 +44,32 @@ pub(super) fn page(
         None => String::new(),
     };
     let rest = sections.rest();
-    format!(
-        "# `{name}`\n\nA {}.\n\n```toml\n{written}\n```\n\n{}\n\n## Settings\n\n{table}{short}{rest}",
-        family.one,
-        head.join("\n").trim_end(),
-    )
+    let written = family.written.replace("NAME", name);
+    let opening = opening(name, &format!("A {}.", family.one), &written, head);
+    format!("{opening}\n## Settings\n\n{table}{short}{rest}")
+}
+
+/// The page of what surrounds a learner: the one setting of the model that asks for it.
+pub(super) fn surround_page(surround: &Surround, head: &str, root: &Value) -> String {
+    let Surround { name, written } = *surround;
+    let setting = &root["$defs"]["Model"]["properties"][name];
+    let of_model = json!({ "properties": { name: setting } });
+    let mut sections = Sections::new(root, "../README.md");
+    let table = sections.settings(&of_model);
+    let rest = sections.rest();
+    let opening = opening(name, "A setting of a model, around any learner.", written, head);
+    format!("{opening}\n## Settings\n\n{table}{rest}")
+}
+
+/// How a page begins: what it is about, how that is written, and the head of its file.
+fn opening(name: &str, what: &str, written: &str, head: &str) -> String {
+    // Headings inside a head go below the page's own.
+    let head: Vec<String> = head
+        .lines()
+        .map(|line| if line.starts_with('#') { format!("#{line}") } else { line.to_string() })
+        .collect();
+    let head = head.join("\n");
+    format!("# `{name}`\n\n{what}\n\n```toml\n{written}\n```\n\n{}\n", head.trim_end())
 }
 
 #[cfg(test)]

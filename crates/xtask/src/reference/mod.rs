@@ -49,8 +49,24 @@ const FAMILIES: [Family; 4] = [
         folder: "detectors",
         schema: "DetectorConfig",
         one: "detector",
-        written: "[judge]\ndrift = \"NAME\"",
+        written: "[judge]\ndrift = \"NAME\"\n\n[model.mine]\nreset_on = \"NAME\"",
     },
+];
+
+/// What surrounds a learner: no family, as a model may have each of them, but settings of the model.
+struct Surround {
+    /// The setting, and the file it is in.
+    name: &'static str,
+    /// How it is written in the pipeline file.
+    written: &'static str,
+}
+
+/// The folder of their sources, and of their pages.
+const SURROUND: &str = "surround";
+
+const SURROUNDS: [Surround; 2] = [
+    Surround { name: "class_weight", written: "[model.mine]\nclass_weight = { yes = 50.0 }" },
+    Surround { name: "reset_on", written: "[model.mine]\nreset_on = \"adwin\"" },
 ];
 
 /// Every page: its path from the root, and its text.
@@ -64,16 +80,27 @@ pub(crate) fn pages(repository: &Repository) -> Vec<(String, String)> {
     for family in &FAMILIES {
         index.push_str(&format!("\n## {}\n\n", markdown::title(family.folder)));
         for (name, settings) in schema::kinds(&schema["$defs"][family.schema]) {
-            let head = component::head(repository, family, name);
+            let head = component::head(repository, family.folder, name);
             let path = format!("{}/{name}.md", family.folder);
-            let first = component::first_sentence(&head);
-            index.push_str(&format!("- [`{name}`]({path}): {first}\n"));
+            index.push_str(&entry(name, &path, &head));
             pages.push((path, component::page(family, name, &head, settings, &schema)));
         }
+    }
+    index.push_str("\n## Around any learner\n\n");
+    for surround in &SURROUNDS {
+        let head = component::head(repository, SURROUND, surround.name);
+        let path = format!("{SURROUND}/{}.md", surround.name);
+        index.push_str(&entry(surround.name, &path, &head));
+        pages.push((path, component::surround_page(surround, &head, &schema)));
     }
     pages.push(("README.md".to_string(), index));
     pages.sort();
     pages.into_iter().map(|(path, text)| (format!("{FOLDER}{path}"), text)).collect()
+}
+
+/// A line of the index.
+fn entry(name: &str, path: &str, head: &str) -> String {
+    format!("- [`{name}`]({path}): {}\n", component::first_sentence(head))
 }
 
 const INDEX: &str = "\
@@ -114,5 +141,24 @@ mod tests {
             let folder = format!("{FOLDER}{}/", family.folder);
             assert!(pages.iter().any(|(path, _)| path.starts_with(&folder)), "{folder} is empty");
         }
+    }
+
+    #[test]
+    fn everything_that_surrounds_a_learner_has_a_page() {
+        let repository = Repository::read().unwrap();
+        let pages = pages(&repository);
+        let files = repository.paths.iter().filter_map(|path| {
+            path.strip_prefix("crates/learn/src/surround/")?.strip_suffix(".rs")
+        });
+        let mut count = 0;
+        for name in files.filter(|name| *name != "mod") {
+            count += 1;
+            let path = format!("{FOLDER}{SURROUND}/{name}.md");
+            let page = pages.iter().find(|(page, _)| *page == path).map(|(_, text)| text);
+            let text = page.unwrap_or_else(|| panic!("{path} is missing"));
+            assert!(text.contains(&format!("| `{name}` |")), "{path} has no setting");
+            assert!(text.contains("- Cost: ") && text.contains("- Paper: "), "{path} has no head");
+        }
+        assert_eq!(count, SURROUNDS.len());
     }
 }
