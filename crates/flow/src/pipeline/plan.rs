@@ -285,18 +285,8 @@ impl Planner<'_> {
 
     /// The columns one by one: a name that a field of so many numbers reads stands for so many.
     fn columns(&self, input: &str, csv: &Csv) -> Vec<String> {
-        let paths = &self.spec.input[input].paths;
-        let count = |column: &String| {
-            let reads = |(name, field): (&String, &Field)| match field {
-                Field::Numbers(numbers) if paths.get(name).unwrap_or(name) == column => {
-                    Some(numbers.count)
-                }
-                _ => None,
-            };
-            self.spec.fields.iter().find_map(reads).unwrap_or(1)
-        };
         let spread = |column: &String| {
-            let rest = (1..count(column)).map(|_| "_".to_string());
+            let rest = (1..self.spec.width(input, column, |_| true)).map(|_| "_".to_string());
             std::iter::once(column.clone()).chain(rest).collect::<Vec<String>>()
         };
         csv.columns.iter().flat_map(spread).collect()
