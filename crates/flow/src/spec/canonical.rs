@@ -110,8 +110,8 @@ impl Spec {
         Some(read)
     }
 
-    /// The field or step that a name belongs to: `scaled` for `scaled.a`. A field may have points in
-    /// its own name.
+    /// The field or step that a name belongs to: `scaled` for `scaled.a`. A field may have points
+    /// in its own name.
     pub(crate) fn whole<'a>(&self, name: &'a str) -> &'a str {
         let points = name.match_indices('.').map(|(at, _)| at);
         let mut wholes = points.chain([name.len()]).map(|end| &name[..end]).rev();
