@@ -23,7 +23,7 @@ fn settings(runs: &str) -> Arc<Settings> {
         "input": { "x": { "format": { "csv": { "columns": ["a", "y"] } } } },
         "fields": { "a": { "number": {} } },
         "label": { "field": "y", "type": { "number": {} } },
-        "model": { "mean": { "use": ["a"], "learner": { "mean": {} } } },
+        "model": { "one": { "use": ["a"], "learner": { "mean": {} } } },
         "versions": { "every": runs },
     }))
     .unwrap();

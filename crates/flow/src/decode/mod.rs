@@ -144,8 +144,8 @@ pub struct LabelField {
     pub name: String,
     /// Where it is found.
     pub path: Path,
-    /// A class's name (as text, at most [`NAME_BYTES_MAX`], in [`Rows::texts`], the last of a row), or a finite number (in
-    /// [`Rows::numbers`], the last of a row).
+    /// A class's name (as text of at most [`NAME_BYTES_MAX`], in [`Rows::texts`], the last of a
+    /// row), or a finite number (in [`Rows::numbers`], the last of a row).
     pub is_class: bool,
 }
 

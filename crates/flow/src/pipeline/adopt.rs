@@ -54,7 +54,8 @@ impl Pipeline {
     }
 }
 
-/// Whether models, steps and fields that both settings name are of the same kind, and read the same.
+/// Whether models, steps and fields that both settings name are of the same kind, and read the
+/// same.
 fn is_learned_alike(from: &Spec, to: &Spec) -> Result<(), String> {
     for (name, model) in &to.model {
         let known = from.model.get(name).map(|known| known.learner.name());

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::Spec;
+use super::{Field, Format, Spec};
 
 /// The tables that are what is learned.
 const LEARNED: [&str; 5] = ["input", "fields", "label", "features", "model"];
@@ -50,7 +50,10 @@ impl Spec {
         narrow.fields.retain(|name, _| read.contains(name));
         narrow.features.retain(|name, _| read.contains(name));
         let label = self.label.as_ref().map(|label| label.field.as_str());
-        for input in narrow.input.values_mut() {
+        for (name, input) in &mut narrow.input {
+            if let Format::Csv(csv) = &mut input.format {
+                csv.columns = self.columns_for(name, &csv.columns, &read);
+            }
             let time = input.time.as_ref().map(|time| time.path());
             let is_read = |name: &str| read.contains(name) || [label, time].contains(&Some(name));
             input.paths.retain(|name, _| is_read(name));
@@ -58,6 +61,39 @@ impl Spec {
         let mut half = narrow.learned_json();
         half["model"] = half["model"][model].take();
         Some(half)
+    }
+
+    /// The columns of an input where only some fields are known: what the others would have made of
+    /// one name stands there as columns that nobody reads.
+    fn columns_for(
+        &self,
+        input: &str,
+        columns: &[String],
+        fields: &BTreeSet<String>,
+    ) -> Vec<String> {
+        let widened = |column: &String| {
+            let all = self.width(input, column, |_| true);
+            let known = self.width(input, column, |field| fields.contains(field));
+            let unread = (known..all).map(|_| "_".to_string());
+            std::iter::once(column.clone()).chain(unread).collect::<Vec<String>>()
+        };
+        columns.iter().flat_map(widened).collect()
+    }
+
+    /// For how many columns of an input a name in `columns` stands: as many as the field of so many
+    /// numbers has that reads it, among some fields; 1 where none does.
+    pub(crate) fn width(&self, input: &str, column: &str, is_among: impl Fn(&str) -> bool) -> u32 {
+        let paths = self.input.get(input).map(|input| &input.paths);
+        let place = |name: &String| paths.and_then(|paths| paths.get(name)).cloned();
+        let count = |(name, field): (&String, &Field)| match field {
+            Field::Numbers(numbers)
+                if is_among(name) && place(name).as_ref().unwrap_or(name) == column =>
+            {
+                Some(numbers.count)
+            }
+            _ => None,
+        };
+        self.fields.iter().find_map(count).unwrap_or(1)
     }
 
     /// The names of the fields and steps that a model reads, itself or through its steps.
@@ -74,8 +110,8 @@ impl Spec {
         Some(read)
     }
 
-    /// The field or step that a name belongs to: `scaled` for `scaled.a`. A field may have points in
-    /// its own name.
+    /// The field or step that a name belongs to: `scaled` for `scaled.a`. A field may have points
+    /// in its own name.
     pub(crate) fn whole<'a>(&self, name: &'a str) -> &'a str {
         let points = name.match_indices('.').map(|(at, _)| at);
         let mut wholes = points.chain([name.len()]).map(|end| &name[..end]).rev();

@@ -100,20 +100,11 @@ impl Spec {
     /// field of so many numbers reads stands for so many.
     pub fn columns<'a>(
         &'a self,
-        input: &str,
+        input: &'a str,
         csv: &'a Csv,
     ) -> impl Iterator<Item = (&'a str, u32)> {
-        let paths = self.input.get(input).map(|input| &input.paths);
-        let is_read_as = move |name: &str| paths.and_then(|paths| paths.get(name));
-        csv.columns.iter().map(move |column| {
-            let reads = |(name, field): (&String, &Field)| match field {
-                Field::Numbers(numbers) if is_read_as(name).unwrap_or(name) == column => {
-                    Some(numbers.count)
-                }
-                _ => None,
-            };
-            (column.as_str(), self.fields.iter().find_map(reads).unwrap_or(1))
-        })
+        let width = move |column: &'a String| self.width(input, column, |_| true);
+        csv.columns.iter().map(move |column| (column.as_str(), width(column)))
     }
 }
 

@@ -3,11 +3,13 @@
 use alluvium_flow::{Effects, Input, ModelRecord, Predictor, Sections};
 use serde_json::{Value, json};
 
-use crate::{file, pipeline, read, spec};
+use crate::{file, mistakes, pipeline, read, spec};
 
-/// The settings and the sections of the newest version among effects.
-fn version(effects: &Effects) -> (Value, Sections) {
-    let of_version = |record: &&ModelRecord| record.key.starts_with("v/");
+/// The settings and the sections of the version of a model among effects.
+pub(crate) fn version(effects: &Effects, model: &str) -> (Value, Sections) {
+    let prefix = format!("v/{model}/");
+    let of_version =
+        |record: &&ModelRecord| record.key.starts_with(&prefix) && record.value.is_some();
     let records = || effects.models.iter().filter(of_version);
     let manifest = records().find(|record| record.key.matches('/').count() == 2);
     let manifest: Value =
@@ -35,6 +37,22 @@ fn a_field_with_a_point_in_its_name_is_part_of_the_model_that_reads_it() {
     read(&mut pipeline, &["1,2,me,no", "3,4,me,yes"]);
     let mut effects = Effects::default();
     pipeline.step(Input::Publish, &mut effects);
-    let (settings, sections) = version(&effects);
+    let (settings, sections) = version(&effects, "linear");
     Predictor::new(&settings, "linear", &sections).unwrap();
+}
+
+#[test]
+fn a_model_that_leaves_a_field_of_many_columns_out_still_counts_them() {
+    let mut wide = file();
+    wide["input"]["x"]["format"]["csv"]["columns"] = json!(["v", "a", "b", "who", "class"]);
+    wide["fields"]["f"] = json!({ "numbers": { "count": 3 } });
+    wide["input"]["x"]["paths"] = json!({ "f": "v" });
+    wide["model"]["all"] = json!({ "use": ["f"], "learner": { "logistic_regression": {} } });
+    assert_eq!(mistakes(&wide), []);
+    let columns = |model: &str| {
+        let settings = spec(&wide).model_json(model).unwrap();
+        settings["input"]["x"]["format"]["csv"]["columns"].clone()
+    };
+    assert_eq!(columns("linear"), json!(["v", "_", "_", "a", "b", "who", "class"]));
+    assert_eq!(columns("all"), json!(["v", "a", "b", "who", "class"]), "the field says how many");
 }

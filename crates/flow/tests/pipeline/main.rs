@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod adopted;
+mod boundaries;
 mod digests;
+mod everything;
 mod names;
 mod records;
 mod times;
