@@ -52,8 +52,17 @@ pub(crate) fn shared(directory: &Path, bytes_max: u64) -> Result<Arc<Store>, Log
     let is_new = !path.join("data.mdb").exists();
     let env = env(&path, bytes_max).map_err(|error| failed(&doing, error))?;
     if is_new {
-        // The file's name is in the directory, which has to be on the disk as well.
-        File::open(&path).and_then(|directory| directory.sync_all()).map_err(io)?;
+        // The file's name is in the directory, and the directory's own in those above it, which
+        // may have been made a moment ago: all of them have to be on the disk as well.
+        for directory in path.ancestors() {
+            match File::open(directory).and_then(|directory| directory.sync_all()) {
+                // Somebody else's, which we did not make.
+                Err(error) if directory != path && error.kind() == ErrorKind::PermissionDenied => {
+                    break;
+                }
+                result => result.map_err(io)?,
+            }
+        }
     }
     let store = Arc::new(Store::new(env, path.clone())?);
     open.insert(path, Arc::downgrade(&store));

@@ -4,13 +4,13 @@ use alluvium_flow::{Chain, Decision, order};
 use alluvium_learn::Time;
 
 use super::{
-    Halt, Keeper, Next, Office, Pending, Signals, Trouble, input_ends, lane::Head,
-    learn::inputs_digest,
+    Halt, Keeper, Next, Office, Pending, Signals, Trouble, has_passed, input_ends, lane::Head,
+    learn::inputs_digest, unknown,
 };
 use crate::{
     bugs::{Bug, planted},
     control::{At, Body, Control, Folded},
-    log::{Log, Outgoing, Ticket},
+    log::{Log, LogError, Outgoing, Ticket},
 };
 
 /// How many records a turn learns, unless somebody says otherwise: bounds how long it takes.
@@ -33,17 +33,19 @@ pub(crate) struct InFlight {
 impl<L: Log> Keeper<L> {
     pub(super) fn live(&mut self, now: Time, signals: Signals) -> Result<Next, Trouble> {
         self.acknowledge()?;
-        let mut any = self.read_control()?;
-        {
-            let Keeper { office, log, options, .. } = self;
-            let office = office.as_mut().expect("live means in office");
-            any |= office.replay.fetch(log, options.buffer_bytes)?;
-        }
+        self.waiting = None;
+        let read = self.read_control();
+        let mut any = self.unless_unreachable(read)?;
+        let office = self.office.as_mut().expect("live means in office");
+        let fetched = office.replay.fetch(&mut self.log, self.options.buffer_bytes);
+        any |= self.unless_unreachable(fetched.map_err(Trouble::from))?;
         if !signals.stop {
-            any |= self.write_control(now)?;
+            let written = self.write_control(now);
+            any |= self.unless_unreachable(written)?;
         }
         any |= self.learn(now, self.learn_records)?;
-        any |= self.snapshot(now, signals.stop)?;
+        let snapshot = self.snapshot(now, signals.stop);
+        any |= self.unless_unreachable(snapshot)?;
         let office = self.office.as_mut().expect("live means in office");
         if any {
             office.last_activity = now;
@@ -59,6 +61,18 @@ impl<L: Log> Keeper<L> {
             return Ok(Next::Again);
         }
         Ok(Next::Wait)
+    }
+
+    /// Where nothing could be read for now, nothing was read: no reason to give an office up, with
+    /// all that a recovery costs. What cannot be written ends the session, and that does.
+    fn unless_unreachable(&mut self, read: Result<bool, Trouble>) -> Result<bool, Trouble> {
+        match read {
+            Err(Trouble::Log(error @ LogError::Unavailable(_))) => {
+                self.waiting = Some(error.to_string());
+                Ok(false)
+            }
+            read => read,
+        }
     }
 
     /// Takes the acknowledgements that have come.
@@ -160,7 +174,7 @@ impl<L: Log> Keeper<L> {
             office.plan_catchup(options.cut_records_max)
         } else if options.follow || !office.replay.fold.caught_up() {
             office.look_for_partitions(log, now)?;
-            office.plan_live()
+            office.plan_live(now, options.cut_ms)
         } else {
             None
         };
@@ -192,8 +206,7 @@ impl Office {
     }
 
     fn empty_cut(&self) -> Body {
-        let chains: Vec<Chain> = self.replay.lanes.iter().map(|lane| lane.chain.clone()).collect();
-        let digest = inputs_digest(&self.replay.lanes, &chains);
+        let digest = inputs_digest(&self.replay.lanes);
         Body::Cut { begins: Vec::new(), ends: Vec::new(), digest, publish: false }
     }
 
@@ -203,7 +216,7 @@ impl Office {
             return Some(self.empty_cut());
         }
         let silent = self.replay.pending.is_empty()
-            && tick_ms.is_some_and(|t| now - self.last_activity >= t);
+            && tick_ms.is_some_and(|span| has_passed(self.last_activity, now, span));
         silent.then(|| Body::Tick { time: self.replay.fold.time.map_or(now, |time| time.max(now)) })
     }
 
@@ -273,8 +286,12 @@ impl Office {
         (planned > 0 || done).then(|| self.cut(done))
     }
 
-    /// A cut by arrival: what has been delivered, of every partition.
-    fn plan_live(&mut self) -> Option<Body> {
+    /// A cut by arrival: what has been delivered, of every partition. At once, if the last is some
+    /// time ago; else what arrives meanwhile goes with it.
+    fn plan_live(&mut self, now: Time, cut_ms: Time) -> Option<Body> {
+        if self.last_cut.is_some_and(|last| !has_passed(last, now, cut_ms)) {
+            return None;
+        }
         let mut any = false;
         for lane in &mut self.replay.lanes {
             let end = lane.delivered;
@@ -286,16 +303,27 @@ impl Office {
                 any = true;
             }
         }
+        if any {
+            self.last_cut = Some(now);
+        }
         any.then(|| self.cut(false))
     }
 
-    /// A partition that was added joins the next cut, from its beginning.
+    /// A partition that was added joins the next cut, from its beginning. A topic that is another
+    /// one now has nothing to do with the offsets it was read up to.
     fn look_for_partitions(&mut self, log: &mut dyn Log, now: Time) -> Result<(), Trouble> {
-        if now - self.last_look < LOOK_MS {
+        if !has_passed(self.last_look, now, LOOK_MS) {
             return Ok(());
         }
         self.last_look = now;
         let pipeline = self.replay.pipeline.as_ref().expect("settings come first");
+        for topic in pipeline.inputs().iter().map(|input| &*input.topic) {
+            let (was, is) = (self.topics.get(topic), log.ends(topic)?.map(|ends| ends.id));
+            if was.zip(is).is_some_and(|(was, is)| *was != is) {
+                let why = format!("the topic {topic} was deleted and made again");
+                return Err(Halt::LogChanged(why).into());
+            }
+        }
         for ((input, partition), ends) in input_ends(log, pipeline)? {
             self.replay.open_lane(&At { input, partition, offset: ends.earliest });
         }
@@ -319,8 +347,7 @@ impl Office {
                 Some(_) => {}
             }
         }
-        let chains: Vec<Chain> = self.replay.lanes.iter().map(|lane| lane.chain.clone()).collect();
-        Body::Cut { begins, ends, digest: inputs_digest(&self.replay.lanes, &chains), publish }
+        Body::Cut { begins, ends, digest: inputs_digest(&self.replay.lanes), publish }
     }
 
     fn submit(&mut self, body: Body, now: Time) {
@@ -367,6 +394,7 @@ impl Office {
         let is_ours = self.in_flight.as_ref().is_some_and(|in_flight| in_flight.bytes == bytes);
         match folded {
             Folded::Nothing => {}
+            Folded::Unknown => return Err(unknown(offset).into()),
             Folded::Gap { found, expected } => {
                 let why = format!(
                     "control:{offset} has number {found} where {expected} had to follow: \
