@@ -532,3 +532,27 @@ fn what_is_learned_again_after_a_kill_is_not_new() {
     assert_eq!(summary["learned"], records);
     assert_eq!(summary["new"], u64::from(records) - known);
 }
+
+#[test]
+fn names_that_cannot_be_are_mistakes() {
+    let place = Place::new(1);
+    let mistake = |from: &str, to: &str, says: &[&str]| {
+        assert!(PIPELINE.contains(from));
+        place.write(&PIPELINE.replace(from, to));
+        place.call(&["check"]).says(2, says);
+    };
+    let input = "load = \"small.csv\"";
+    let class = "type.class = [\"no\", \"yes\"]";
+    mistake("name = \"small\"", "name = \"a/b\"", &["cannot be the name of a pipeline", ":2:8"]);
+    mistake(input, "topic = \"small.control\"", &["writes itself", ":5:9"]);
+    mistake(input, "load = [\"-\", \"-\"]", &["`-` is listed twice", ":5:14"]);
+    mistake(class, "type.class = [\"no\", \"no\"]", &["\"no\" is listed twice", ":15:21"]);
+    let words = "y.category = [\"a\", \"b\", \"a\"]";
+    mistake("y = \"number\"", words, &["\"a\" is listed twice", ":11:25"]);
+    place.write(PIPELINE);
+    for name in ["", "../x", &"x".repeat(240)] {
+        place.call(&["check", "--as", name]).says(2, &["cannot be the name of a pipeline"]);
+    }
+    fs::write(place.directory.join("pipeline.toml"), b"name = \"\xff\"").unwrap();
+    place.call(&["check"]).says(2, &["is not UTF-8"]);
+}

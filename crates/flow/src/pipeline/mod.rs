@@ -7,6 +7,7 @@ mod inspect;
 mod mistake;
 mod model;
 mod paths;
+mod names;
 mod plan;
 mod predictor;
 mod publish;
@@ -123,7 +124,15 @@ impl Pipeline {
     /// # Errors
     /// All mistakes, each at its place.
     pub fn of_spec(spec: &Spec) -> Result<Pipeline, PlanError> {
-        Pipeline::plan(spec.clone(), Arc::new(Settings::of(spec)))
+        let mut mistakes = names::check(spec);
+        match Pipeline::plan(spec.clone(), Arc::new(Settings::of(spec))) {
+            Ok(pipeline) if mistakes.is_empty() => Ok(pipeline),
+            Ok(_) => Err(PlanError { mistakes }),
+            Err(error) => {
+                mistakes.extend(error.mistakes);
+                Err(PlanError { mistakes })
+            }
+        }
     }
 
     fn plan(spec: Spec, settings: Arc<Settings>) -> Result<Pipeline, PlanError> {
