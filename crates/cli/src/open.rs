@@ -23,6 +23,7 @@ use crate::{
 };
 
 /// A pipeline file that has no mistakes.
+#[derive(Clone)]
 pub struct Opened {
     /// The file.
     pub file: PathBuf,
@@ -50,10 +51,10 @@ impl Opened {
                      alluvium new SAMPLE        reads a file of data and writes a pipeline file\n  \
                      alluvium run PIPELINE      takes one that lies elsewhere",
                 )),
-                _ => anyhow::Error::new(error).context(format!("reading {file}")).into(),
                 std::io::ErrorKind::InvalidData => {
                     Failure::Usage(format!("{file} is not UTF-8, as a pipeline file has to be"))
                 }
+                _ => anyhow::Error::new(error).context(format!("reading {file}")).into(),
             }
         })?;
         Opened::of_text(file, &text, named)

@@ -278,10 +278,17 @@ fn check_tells_the_plan_and_makes_nothing() {
     place.call(&["run"]).says(0, &[]);
     place
         .call(&["check"])
-        .says(0, &["1,000 records in 1 partition", "small.control holds", "speed"]);
+        .says(0, &["1,000 records in 1 partition", "small.control holds", "speed", "as last kept"]);
     let plan: Value = serde_json::from_str(&place.call(&["check", "--json"]).stdout).unwrap();
     assert_eq!(plan["inputs"][0]["records"], 1_000);
     assert_eq!(plan["models"][0]["slots"], 2);
+    let (first, kept) = (&plan["memory"]["at_first"], &plan["memory"]["kept"]);
+    for part in ["models", "steps", "metrics", "names"] {
+        assert!(kept[part].as_u64().unwrap() >= first[part].as_u64().unwrap(), "{plan}");
+    }
+    let window = 100 * std::mem::size_of::<f64>() as u64;
+    let grown = kept["metrics"].as_u64().unwrap() - first["metrics"].as_u64().unwrap();
+    assert!(grown > window, "the metrics hold a window of 100 records: {plan}");
     assert_eq!(plan["last_run"]["records"], 1_000);
 }
 

@@ -4,10 +4,11 @@ mod admit;
 mod dictionary;
 mod emit;
 mod inspect;
+mod memory;
 mod mistake;
 mod model;
-mod paths;
 mod names;
+mod paths;
 mod plan;
 mod predictor;
 mod publish;
@@ -30,6 +31,7 @@ use self::{
 };
 pub use self::{
     inspect::Inspected,
+    memory::Memory,
     mistake::{Mistake, PlanError},
     plan::InputPlan,
     predictor::{Predictor, PredictorError, Scored},
