@@ -23,6 +23,7 @@ use crate::{
 };
 
 /// A pipeline file that has no mistakes.
+#[derive(Clone)]
 pub struct Opened {
     /// The file.
     pub file: PathBuf,
@@ -50,6 +51,9 @@ impl Opened {
                      alluvium new SAMPLE        reads a file of data and writes a pipeline file\n  \
                      alluvium run PIPELINE      takes one that lies elsewhere",
                 )),
+                std::io::ErrorKind::InvalidData => {
+                    Failure::Usage(format!("{file} is not UTF-8, as a pipeline file has to be"))
+                }
                 _ => anyhow::Error::new(error).context(format!("reading {file}")).into(),
             }
         })?;
@@ -164,20 +168,25 @@ impl Opened {
     }
 }
 
-/// Files of one input that have the same name in different folders: what was loaded is told by the
-/// name, so the second would be taken for the first.
+/// Sources of one input that have the same name: what was loaded of a file is told by its name
+/// without the folder, so the second would be taken for the first.
 fn same_names(spec: &Spec, places: &Places) -> Vec<settings::Mistake> {
     let mut mistakes = Vec::new();
     for (name, input) in &spec.input {
         let mut seen = BTreeMap::new();
         for (index, address) in input.load.iter().enumerate() {
-            if load::is_stream(address) {
-                continue;
-            }
-            let file = load::name_of(address);
+            let (file, help) = match load::is_stream(address) {
+                true => (address.clone(), "each is read by one reader"),
+                false => {
+                    let help = "what was loaded is told by the name: rename one of them";
+                    (load::name_of(address), help)
+                }
+            };
             if let Some(first) = seen.insert(file.clone(), address) {
-                let message = format!("`{first}` and `{address}` have the same name, {file}");
-                let help = "what was loaded is told by the name: rename one of them";
+                let message = match first == address {
+                    true => format!("`{address}` is listed twice"),
+                    false => format!("`{first}` and `{address}` have the same name, {file}"),
+                };
                 let path = format!("input.{name}.load[{index}]");
                 mistakes.push(places.mistake(&path, message, help));
             }

@@ -278,10 +278,17 @@ fn check_tells_the_plan_and_makes_nothing() {
     place.call(&["run"]).says(0, &[]);
     place
         .call(&["check"])
-        .says(0, &["1,000 records in 1 partition", "small.control holds", "speed"]);
+        .says(0, &["1,000 records in 1 partition", "small.control holds", "speed", "as last kept"]);
     let plan: Value = serde_json::from_str(&place.call(&["check", "--json"]).stdout).unwrap();
     assert_eq!(plan["inputs"][0]["records"], 1_000);
     assert_eq!(plan["models"][0]["slots"], 2);
+    let (first, kept) = (&plan["memory"]["at_first"], &plan["memory"]["kept"]);
+    for part in ["models", "steps", "metrics", "names"] {
+        assert!(kept[part].as_u64().unwrap() >= first[part].as_u64().unwrap(), "{plan}");
+    }
+    let window = 100 * std::mem::size_of::<f64>() as u64;
+    let grown = kept["metrics"].as_u64().unwrap() - first["metrics"].as_u64().unwrap();
+    assert!(grown > window, "the metrics hold a window of 100 records: {plan}");
     assert_eq!(plan["last_run"]["records"], 1_000);
 }
 
@@ -531,4 +538,28 @@ fn what_is_learned_again_after_a_kill_is_not_new() {
     let summary = place.call(&["run", "--json"]).events().pop().unwrap();
     assert_eq!(summary["learned"], records);
     assert_eq!(summary["new"], u64::from(records) - known);
+}
+
+#[test]
+fn names_that_cannot_be_are_mistakes() {
+    let place = Place::new(1);
+    let mistake = |from: &str, to: &str, says: &[&str]| {
+        assert!(PIPELINE.contains(from));
+        place.write(&PIPELINE.replace(from, to));
+        place.call(&["check"]).says(2, says);
+    };
+    let input = "load = \"small.csv\"";
+    let class = "type.class = [\"no\", \"yes\"]";
+    mistake("name = \"small\"", "name = \"a/b\"", &["cannot be the name of a pipeline", ":2:8"]);
+    mistake(input, "topic = \"small.control\"", &["writes itself", ":5:9"]);
+    mistake(input, "load = [\"-\", \"-\"]", &["`-` is listed twice", ":5:14"]);
+    mistake(class, "type.class = [\"no\", \"no\"]", &["\"no\" is listed twice", ":15:21"]);
+    let words = "y.category = [\"a\", \"b\", \"a\"]";
+    mistake("y = \"number\"", words, &["\"a\" is listed twice", ":11:25"]);
+    place.write(PIPELINE);
+    for name in ["", "../x", &"x".repeat(240)] {
+        place.call(&["check", "--as", name]).says(2, &["cannot be the name of a pipeline"]);
+    }
+    fs::write(place.directory.join("pipeline.toml"), b"name = \"\xff\"").unwrap();
+    place.call(&["check"]).says(2, &["is not UTF-8"]);
 }

@@ -17,7 +17,7 @@ pub use batch::{Batch, HeaderIter, Headers, Meta, Record};
 pub use chain::Chain;
 pub use effects::{Effects, ModelRecord, News, OutKey, OutTopic, Output};
 pub use pipeline::{
-    ChampionEntry, Counters, InputPlan, Inspected, Mistake, Pipeline, PlanError, Predictor,
+    ChampionEntry, Counters, InputPlan, Inspected, Memory, Mistake, Pipeline, PlanError, Predictor,
     PredictorError, Registry, Scored, Sections, VersionEntry, Versions, alias_key, state_digest,
     version_key,
 };

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use alluvium_embedded::Embedded;
 use alluvium_flow::{
-    Pipeline,
+    Memory, Pipeline,
     spec::{Field, Format, Input, LabelKind, Spec},
 };
-use alluvium_learn::Place;
+use alluvium_learn::{Bytes, Place};
 use alluvium_ledger::log::Log;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +18,7 @@ use crate::{
     args,
     failure::Failure,
     last_run::{self, LastRun},
+    look::Look,
     open::Opened,
     screen::{paint::Paint, say},
 };
@@ -34,6 +35,7 @@ struct Plan {
     steps: Vec<StepPlan>,
     models: Vec<ModelPlan>,
     baselines: Vec<String>,
+    memory: MemoryPlan,
     judge: JudgePlan,
     versions: VersionsPlan,
     learned_digest: String,
@@ -108,6 +110,34 @@ struct ModelPlan {
     memory_max: Option<String>,
 }
 
+/// What the learned state takes: models, steps, metrics and names.
+#[derive(Debug, Serialize)]
+struct MemoryPlan {
+    at_first: MemoryBytes,
+    /// As it was last kept; `None`: nothing was.
+    kept: Option<MemoryBytes>,
+    /// The models whose size is their own to bound, with `memory_max`: what they take together at
+    /// most. Everything else is bounded by its own settings.
+    models_at_most: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct MemoryBytes {
+    models: usize,
+    steps: usize,
+    metrics: usize,
+    names: usize,
+    sum: usize,
+}
+
+impl From<Memory> for MemoryBytes {
+    fn from(memory: Memory) -> MemoryBytes {
+        let sum = memory.sum();
+        let Memory { models, steps, metrics, names } = memory;
+        MemoryBytes { models, steps, metrics, names, sum }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct JudgePlan {
     metrics: Vec<String>,
@@ -170,6 +200,7 @@ impl Plan {
             steps: steps(spec, &pipeline),
             models: models(spec, &pipeline),
             baselines: baselines.map(|(name, _, _)| name.to_string()).collect(),
+            memory: memory(opened, &pipeline)?,
             judge: judge(spec, &pipeline),
             versions: VersionsPlan {
                 every: spec.versions.every.to_string(),
@@ -180,6 +211,24 @@ impl Plan {
             last_run: last_run::read(&opened.directory, &spec.name),
         })
     }
+}
+
+/// What the learned state takes at first, and as it was last kept.
+fn memory(opened: &Opened, pipeline: &Pipeline) -> Result<MemoryPlan, Failure> {
+    let kept = match has_log(&opened.directory) {
+        true => Look::of(opened.clone())?.standing()?.pipeline().map(Pipeline::memory),
+        false => None,
+    };
+    let bounds = opened.spec.model.values().filter_map(|model| {
+        let whole = serde_json::to_value(&model.learner).ok()?;
+        let bound = whole[model.learner.name()]["memory_max"].as_str()?.parse::<Bytes>();
+        bound.ok().map(|bytes| bytes.0)
+    });
+    Ok(MemoryPlan {
+        at_first: pipeline.memory().into(),
+        kept: kept.map(MemoryBytes::from),
+        models_at_most: bounds.sum(),
+    })
 }
 
 /// Whether there is a log: `check` makes none.

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::{InputPlan, LabelPlan, ModelPlan, Plan, StepPlan};
+use super::{InputPlan, LabelPlan, MemoryBytes, ModelPlan, Plan, StepPlan};
 use crate::{
     args::Named,
     clock,
@@ -51,6 +51,7 @@ impl Plan {
         add("label", vec![self.label.as_ref().map_or("none".into(), label)]);
         add("steps", Rows(self.steps.iter().map(step).collect()).lines());
         add("models", Rows(self.models.iter().flat_map(model).collect()).lines());
+        add("memory", self.memory());
         add("judge", self.judge());
         let keep = &self.versions.keep;
         add("versions", vec![format!("one every {}; {keep} are kept", self.versions.every)]);
@@ -101,6 +102,28 @@ impl Plan {
             vec![kind.clone(), names_of(names), slots, gap.clone()]
         };
         Rows(groups.iter().map(row).collect()).lines()
+    }
+
+    /// What the learned state takes, and what bounds it.
+    fn memory(&self) -> Vec<String> {
+        let row = |when: &str, memory: &MemoryBytes| {
+            let part = |what: &str, bytes: usize| format!("{what} {}", words::bytes(bytes as u64));
+            vec![
+                format!("{} {when}", words::bytes(memory.sum as u64)),
+                part("models", memory.models),
+                part("steps", memory.steps),
+                part("metrics", memory.metrics),
+                part("names", memory.names),
+            ]
+        };
+        let mut rows = vec![row("at first", &self.memory.at_first)];
+        rows.extend(self.memory.kept.as_ref().map(|kept| row("as last kept", kept)));
+        let mut lines = Rows(rows).lines();
+        if self.memory.models_at_most > 0 {
+            let most = words::bytes(self.memory.models_at_most);
+            lines.push(format!("models with a memory_max come to {most} together at most"));
+        }
+        lines
     }
 
     fn judge(&self) -> Vec<String> {

@@ -332,8 +332,8 @@ impl Session {
         self.done.appended += 1;
     }
 
-    /// Turns away another file of a name that was loaded before: taking it for the same, as its name
-    /// says, would leave out its first records without a word.
+    /// Turns away another file of a name that was loaded before: taking it for the same, as its
+    /// name says, would leave out its first records without a word.
     fn check(&self, topic: &str) -> anyhow::Result<()> {
         let Some(number) = self.other else { return Ok(()) };
         let name = &self.done.source;

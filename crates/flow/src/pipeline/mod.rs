@@ -5,6 +5,7 @@ mod adopt;
 mod dictionary;
 mod emit;
 mod inspect;
+mod memory;
 mod mistake;
 mod model;
 mod names;
@@ -31,6 +32,7 @@ use self::{
 };
 pub use self::{
     inspect::Inspected,
+    memory::Memory,
     mistake::{Mistake, PlanError},
     plan::InputPlan,
     predictor::{Predictor, PredictorError, Scored},

@@ -14,10 +14,15 @@ use crate::{
 /// The longest name of a pipeline.
 const NAME_MAX: usize = 100;
 
+/// The topics that a pipeline owns: its name, a point, and one of these.
+const OWN_TOPICS: [&str; 6] =
+    ["control", "state", "models", "predictions", "alarms", "dead-letters"];
+
 impl Planner<'_> {
     /// Looks at every name, and at what it leads to.
     pub(super) fn names(&mut self, parts: &Parts) {
         self.own_name();
+        self.own_topics();
         self.names_of_tables();
         self.names_of_fields();
         self.names_with_points();
@@ -32,6 +37,19 @@ impl Planner<'_> {
         if !(1..=NAME_MAX).contains(&name.len()) || !name.chars().all(is_allowed) {
             let mistake = Mistake::new("name", format!("{name:?} cannot be a pipeline's name"));
             self.mistakes.push(mistake.help("1 to 100 letters from a to z, digits, `-` and `_`"));
+        }
+    }
+
+    /// What a pipeline writes it cannot read.
+    fn own_topics(&mut self) {
+        for (name, input) in &self.spec.input {
+            let topic = input.topic(name);
+            let own = topic.strip_prefix(&self.spec.name).and_then(|rest| rest.strip_prefix('.'));
+            if own.is_some_and(|own| OWN_TOPICS.contains(&own)) {
+                let message = format!("{topic} is a topic that this pipeline writes itself");
+                let mistake = Mistake::new(format!("input.{name}.topic"), message);
+                self.mistakes.push(mistake.help("another pipeline, with another name, can read it"));
+            }
         }
     }
 
