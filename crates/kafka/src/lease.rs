@@ -1,0 +1,124 @@
+//! The lease of a pipeline: membership in a consumer group of its own, of which one member is given
+//! the pipeline's control topic. Nothing is read; the group only says whose turn it is.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use alluvium_ledger::log::{Lease, LogError, Policy};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use crate::{
+    context::{Common, LeaseContext, lock},
+    failure::Refusal,
+    shared::{Open, Shared},
+};
+
+/// How long the group's client waits for news before it looks whether the lease is still wanted.
+const POLL: Duration = Duration::from_millis(50);
+
+/// The name of a pipeline's group.
+pub(crate) fn group(pipeline: &str) -> String {
+    format!("alluvium.{pipeline}")
+}
+
+pub(crate) struct GroupLease {
+    state: Arc<State>,
+    session_timeout: Duration,
+}
+
+/// What the lease and its thread tell each other.
+struct State {
+    is_assigned: AtomicBool,
+    is_over: AtomicBool,
+    began: Instant,
+    /// When the thread last served the group, in milliseconds since the beginning.
+    served_ms: AtomicU64,
+}
+
+impl GroupLease {
+    pub(crate) fn new(shared: &Shared, pipeline: &str) -> Result<GroupLease, LogError> {
+        let topic = format!("{pipeline}.control");
+        if shared.asker.describe(&topic)?.is_none() {
+            let keep = Policy::Delete { retention_ms: None };
+            shared.asker.create(&topic, 1, keep, false)?;
+        }
+        let session_timeout = shared.settings.session_timeout;
+        let heartbeat = (session_timeout / 20)
+            .clamp(Duration::from_millis(100), Duration::from_millis(500))
+            .as_millis();
+        let mut config = shared.config();
+        config
+            .set("group.id", group(pipeline))
+            .set("session.timeout.ms", session_timeout.as_millis().to_string())
+            // How soon a member hears that another one has left.
+            .set("heartbeat.interval.ms", heartbeat.to_string())
+            // Whoever has the lease keeps it when others come.
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "latest");
+        let common = Common::new(shared.asker.said.clone(), "lease");
+        *lock(&shared.lease) = Some(common.clone());
+        let consumer: BaseConsumer<LeaseContext> =
+            shared.build(&config, LeaseContext::new(common))?;
+        let failed = |error| {
+            let doing = format!("asking for the lease of `{pipeline}`");
+            shared.asker.error(&Refusal::of(&error), &doing)
+        };
+        consumer.subscribe(&[&topic]).map_err(failed)?;
+        let state = Arc::new(State {
+            is_assigned: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+            began: Instant::now(),
+            served_ms: AtomicU64::new(0),
+        });
+        let (open, serving) = (shared.closing.begin(), state.clone());
+        thread::Builder::new()
+            .name("kafka-lease".to_owned())
+            .spawn(move || serve(consumer, &serving, open))
+            .map_err(|error| {
+                LogError::Unavailable(format!("starting the lease's thread failed: {error}"))
+            })?;
+        Ok(GroupLease { state, session_timeout })
+    }
+}
+
+/// Serves the group until the lease is given back; then leaves it at once.
+fn serve(consumer: BaseConsumer<LeaseContext>, state: &State, open: Open) {
+    while !state.is_over.load(Ordering::Acquire) {
+        // The partition is paused; errors have been told to the context.
+        drop(consumer.poll(POLL));
+        let is_assigned = consumer.context().is_assigned.load(Ordering::Acquire);
+        state.is_assigned.store(is_assigned, Ordering::Release);
+        state.served_ms.store(state.now_ms(), Ordering::Release);
+    }
+    drop(consumer); // Leaves the group.
+    drop(open);
+}
+
+impl State {
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+}
+
+impl Lease for GroupLease {
+    fn held(&mut self) -> bool {
+        let state = &self.state;
+        let silent_ms = state.now_ms().saturating_sub(state.served_ms.load(Ordering::Acquire));
+        state.is_assigned.load(Ordering::Acquire)
+            && u128::from(silent_ms) < self.session_timeout.as_millis()
+    }
+}
+
+impl Drop for GroupLease {
+    fn drop(&mut self) {
+        self.state.is_over.store(true, Ordering::Release);
+    }
+}

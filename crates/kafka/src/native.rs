@@ -1,0 +1,509 @@
+//! librdkafka without its binding: what the binding has no safe call for. The one place of this
+//! crate that needs `unsafe`.
+//!
+//! Two things are done here. Records are taken a thousand at a time from each partition's own queue
+//! (the binding hands out one by one, at twice the cost, and knows no partition without a group).
+//! And topics are asked for their identity and their settings, and made, with the broker's own words
+//! when it refuses.
+//!
+//! What keeps it sound: a client ([`Handle`]) outlives everything made from it, because whatever is
+//! made from it borrows or owns it; every pointer that librdkafka gives away has exactly one owner
+//! here, whose `Drop` gives it back; what librdkafka lends (the parts of a message, of an event) is
+//! copied before its owner goes. librdkafka's calls may come from any thread.
+#![allow(unsafe_code)]
+
+use std::{
+    ffi::{CStr, CString, c_char, c_int},
+    ptr, slice,
+    time::{Duration, Instant},
+};
+
+use alluvium_flow::Headers;
+use rdkafka::{
+    bindings::*,
+    consumer::{BaseConsumer, Consumer},
+    error::RDKafkaErrorCode,
+};
+
+use crate::{context::ReadContext, failure::Refusal};
+
+/// A client that reads and asks. It has no group.
+pub(crate) type Handle = BaseConsumer<ReadContext>;
+
+/// Messages taken by one call.
+const MESSAGES_MAX: usize = 1000;
+/// How long an answer is waited for before the client's own news are looked at.
+const SLICE_MS: c_int = 20;
+
+/// What a partition's queue holds.
+pub(crate) enum Taken<'a> {
+    /// A record.
+    Record {
+        offset: u64,
+        time: i64,
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+        headers: Headers<'a>,
+    },
+    /// There is nothing more for now: the next record will have this offset or a later one.
+    End(u64),
+    /// Something went wrong.
+    Failed(Refusal),
+}
+
+/// Partitions being read by one client.
+pub(crate) struct Fetcher {
+    client: Handle,
+    fetches: Vec<Fetch>,
+    messages: Vec<*mut rd_kafka_message_t>,
+    headers: Vec<u8>,
+}
+
+/// One partition. The pointer is owned: [`Fetcher`]'s `Drop` gives it back.
+struct Fetch {
+    topic: *mut rd_kafka_topic_t,
+    partition: i32,
+}
+
+// SAFETY: librdkafka's handles may be used from any thread; the pointers have no other owner.
+unsafe impl Send for Fetcher {}
+
+impl Fetcher {
+    pub(crate) fn new(client: Handle) -> Fetcher {
+        let messages = vec![ptr::null_mut(); MESSAGES_MAX];
+        Fetcher { client, fetches: Vec::new(), messages, headers: Vec::new() }
+    }
+
+    /// Takes the client's news.
+    pub(crate) fn serve(&self) {
+        self.client.context().serve(&self.client);
+    }
+
+    /// Begins to read a partition, which this client does not read yet. Returns its number.
+    pub(crate) fn start(
+        &mut self,
+        topic: &str,
+        partition: u32,
+        offset: u64,
+    ) -> Result<usize, Refusal> {
+        let name = c_string(topic)?;
+        // SAFETY: the client is alive and the name is a C string; without settings of its own the
+        // topic takes the client's. The pointer goes to a `Fetch`, which gives it back.
+        let topic = unsafe {
+            rd_kafka_topic_new(self.client.client().native_ptr(), name.as_ptr(), ptr::null_mut())
+        };
+        if topic.is_null() {
+            return Err(last_error());
+        }
+        self.fetches.push(Fetch { topic, partition: number(partition)? });
+        let slot = self.fetches.len() - 1;
+        self.restart(slot, offset)?;
+        Ok(slot)
+    }
+
+    /// Reads on from another offset; what was fetched before is forgotten.
+    pub(crate) fn restart(&mut self, slot: usize, offset: u64) -> Result<(), Refusal> {
+        let fetch = &self.fetches[slot];
+        let offset = i64::try_from(offset).map_err(|_| Refusal::invalid("an offset above 2^63"))?;
+        // SAFETY: the topic is alive as long as its `Fetch`.
+        match unsafe { rd_kafka_consume_start(fetch.topic, fetch.partition, offset) } {
+            0 => Ok(()),
+            _ => Err(last_error()),
+        }
+    }
+
+    /// Takes what has come for a partition, a thousand messages at most, in order. Does not wait.
+    /// Returns how many there were.
+    pub(crate) fn take(&mut self, slot: usize, mut each: impl FnMut(Taken<'_>)) -> usize {
+        let Fetcher { fetches, messages, headers, .. } = self;
+        let fetch = &fetches[slot];
+        // SAFETY: the topic is alive, and there is room for as many pointers as are announced.
+        let count = unsafe {
+            rd_kafka_consume_batch(
+                fetch.topic,
+                fetch.partition,
+                0,
+                messages.as_mut_ptr(),
+                messages.len(),
+            )
+        };
+        // Below zero: librdkafka does not know the partition, which cannot be after a start.
+        let count = usize::try_from(count).unwrap_or(0).min(messages.len());
+        let taken = Messages(&messages[..count]);
+        for message in taken.0 {
+            // SAFETY: `Messages` owns the message until it goes, at the end of this function.
+            let message = unsafe { &**message };
+            each(read(message, headers));
+        }
+        count
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        for fetch in &self.fetches {
+            // SAFETY: the client, a field, is dropped after this; each topic is given back once.
+            unsafe {
+                rd_kafka_consume_stop(fetch.topic, fetch.partition);
+                rd_kafka_topic_destroy(fetch.topic);
+            }
+        }
+    }
+}
+
+/// Messages that are given back, whatever happens to whoever reads them.
+struct Messages<'a>(&'a [*mut rd_kafka_message_t]);
+
+impl Drop for Messages<'_> {
+    fn drop(&mut self) {
+        for message in self.0 {
+            // SAFETY: librdkafka gave it to us, and nobody else gives it back.
+            unsafe { rd_kafka_message_destroy(*message) };
+        }
+    }
+}
+
+/// What a message says.
+fn read<'a>(message: &'a rd_kafka_message_t, scratch: &'a mut Vec<u8>) -> Taken<'a> {
+    let offset = u64::try_from(message.offset).unwrap_or(0);
+    match message.err {
+        rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+        rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF => return Taken::End(offset),
+        code => {
+            // SAFETY: the text is part of the message, and is copied.
+            let reason = unsafe { text(rd_kafka_message_errstr(message)) };
+            return Taken::Failed(Refusal { code: code.into(), reason });
+        }
+    }
+    read_headers(message, scratch);
+    let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: both belong to a message that is alive; a message's bytes live as long as it.
+    let (time, key, value) = unsafe {
+        (
+            rd_kafka_message_timestamp(message, &mut kind),
+            bytes(message.key, message.key_len),
+            bytes(message.payload, message.len),
+        )
+    };
+    Taken::Record { offset, time, key, value, headers: Headers::new(scratch) }
+}
+
+/// Encodes a message's headers as a batch has them.
+fn read_headers(message: &rd_kafka_message_t, into: &mut Vec<u8>) {
+    into.clear();
+    let mut headers = ptr::null_mut();
+    // SAFETY: the message is alive and keeps its headers.
+    let found = unsafe { rd_kafka_message_headers(message, &mut headers) };
+    if found != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return; // It has none.
+    }
+    for index in 0.. {
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: what comes back is part of the message, and is copied before it goes.
+        unsafe {
+            let found = rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut size);
+            if found != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return; // That was the last.
+            }
+            let name = CStr::from_ptr(name).to_string_lossy();
+            Headers::encode(into, &name, bytes(value, size).unwrap_or_default());
+        }
+    }
+}
+
+/// What is known of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    /// Its identity.
+    pub(crate) id: u128,
+    /// For each partition, whether somebody leads it.
+    pub(crate) led: Vec<bool>,
+}
+
+/// Asks for topics, which must all be different. Answers come in the order of the names.
+pub(crate) fn describe(
+    client: &Handle,
+    topics: &[&str],
+    timeout: Duration,
+) -> Result<Vec<Result<Described, Refusal>>, Refusal> {
+    let names: Result<Vec<CString>, Refusal> = topics.iter().map(|topic| c_string(topic)).collect();
+    let names = names?;
+    let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+    let answer = ask(client, timeout, |rk, options, queue| {
+        // SAFETY: the names outlive both calls, which copy them; the collection is given back.
+        unsafe {
+            let asked =
+                rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+            rd_kafka_DescribeTopics(rk, asked, options, queue);
+            rd_kafka_TopicCollection_destroy(asked);
+        }
+    })?;
+    let mut described = Vec::with_capacity(topics.len());
+    // SAFETY: all that is read here is part of the answer, which lives to the end of the function.
+    unsafe {
+        let result = rd_kafka_event_DescribeTopics_result(answer.0);
+        let mut count = 0;
+        let found = match result.is_null() {
+            true => ptr::null_mut(),
+            false => rd_kafka_DescribeTopics_result_topics(result, &mut count),
+        };
+        for topic in list(found, count) {
+            let error = rd_kafka_TopicDescription_error(*topic);
+            let code = rd_kafka_error_code(error);
+            if code != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                let reason = text(rd_kafka_error_string(error));
+                described.push(Err(Refusal { code: code.into(), reason }));
+                continue;
+            }
+            let id = rd_kafka_TopicDescription_topic_id(*topic);
+            let (high, low) = (
+                rd_kafka_Uuid_most_significant_bits(id) as u64,
+                rd_kafka_Uuid_least_significant_bits(id) as u64,
+            );
+            let mut count = 0;
+            let partitions = rd_kafka_TopicDescription_partitions(*topic, &mut count);
+            let led = list(partitions, count)
+                .iter()
+                .map(|partition| !rd_kafka_TopicPartitionInfo_leader(*partition).is_null())
+                .collect();
+            described.push(Ok(Described { id: u128::from(high) << 64 | u128::from(low), led }));
+        }
+    }
+    match described.len() == topics.len() {
+        true => Ok(described),
+        false => Err(Refusal::invalid("an answer that is not about the topics asked for")),
+    }
+}
+
+/// Asks for a topic's settings: names and values.
+pub(crate) fn configs(
+    client: &Handle,
+    topic: &str,
+    timeout: Duration,
+) -> Result<Vec<(String, String)>, Refusal> {
+    let name = c_string(topic)?;
+    let answer = ask(client, timeout, |rk, options, queue| {
+        // SAFETY: the name and the resource outlive the calls, which copy; it is given back.
+        unsafe {
+            let kind = rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
+            let mut resource = rd_kafka_ConfigResource_new(kind, name.as_ptr());
+            rd_kafka_DescribeConfigs(rk, &mut resource, 1, options, queue);
+            rd_kafka_ConfigResource_destroy(resource);
+        }
+    })?;
+    let mut configs = Vec::new();
+    // SAFETY: all that is read here is part of the answer, which lives to the end of the function.
+    unsafe {
+        let result = rd_kafka_event_DescribeConfigs_result(answer.0);
+        let mut count = 0;
+        let found = match result.is_null() {
+            true => ptr::null_mut(),
+            false => rd_kafka_DescribeConfigs_result_resources(result, &mut count),
+        };
+        for resource in list(found, count) {
+            let code = rd_kafka_ConfigResource_error(*resource);
+            if code != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                let reason = text(rd_kafka_ConfigResource_error_string(*resource));
+                return Err(Refusal { code: code.into(), reason });
+            }
+            let mut count = 0;
+            let entries = rd_kafka_ConfigResource_configs(*resource, &mut count);
+            for entry in list(entries, count) {
+                let value = rd_kafka_ConfigEntry_value(*entry);
+                configs.push((text(rd_kafka_ConfigEntry_name(*entry)), text(value)));
+            }
+        }
+    }
+    Ok(configs)
+}
+
+/// Makes a topic, with as many copies as the cluster has by default; with `for_show` the broker only
+/// says whether it would.
+pub(crate) fn create(
+    client: &Handle,
+    topic: &str,
+    partitions: u32,
+    configs: &[(&str, &str)],
+    for_show: bool,
+    timeout: Duration,
+) -> Result<(), Refusal> {
+    let topic = NewTopic::new(topic, partitions, configs)?;
+    let mut pointer = topic.0;
+    let answer = ask(client, timeout, |rk, options, queue| {
+        let mut why = [0; 512];
+        let set = rd_kafka_AdminOptions_set_validate_only;
+        // SAFETY: the options are alive, and there is as much room for a reason as is announced;
+        // the topic outlives the call, which copies it.
+        unsafe {
+            set(options, for_show.into(), why.as_mut_ptr(), why.len());
+            rd_kafka_CreateTopics(rk, &mut pointer, 1, options, queue);
+        }
+    })?;
+    // SAFETY: all that is read here is part of the answer, which lives to the end of the function.
+    unsafe {
+        let result = rd_kafka_event_CreateTopics_result(answer.0);
+        let mut count = 0;
+        let found = match result.is_null() {
+            true => ptr::null_mut(),
+            false => rd_kafka_CreateTopics_result_topics(result, &mut count),
+        };
+        for topic in list(found, count) {
+            let code = rd_kafka_topic_result_error(*topic);
+            if code != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                let reason = text(rd_kafka_topic_result_error_string(*topic));
+                return Err(Refusal { code: code.into(), reason });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A topic to be made.
+struct NewTopic(*mut rd_kafka_NewTopic_t);
+
+impl NewTopic {
+    fn new(name: &str, partitions: u32, configs: &[(&str, &str)]) -> Result<NewTopic, Refusal> {
+        let (name, partitions) = (c_string(name)?, number(partitions)?);
+        let mut why = [0; 512];
+        // SAFETY: the name is a C string, and there is as much room for a reason as is announced.
+        let topic = unsafe {
+            rd_kafka_NewTopic_new(name.as_ptr(), partitions, -1, why.as_mut_ptr(), why.len())
+        };
+        if topic.is_null() {
+            // SAFETY: librdkafka ends the reason with a zero byte.
+            return Err(Refusal::invalid(&unsafe { text(why.as_ptr()) }));
+        }
+        let topic = NewTopic(topic);
+        for (name, value) in configs {
+            let (name, value) = (c_string(name)?, c_string(value)?);
+            // SAFETY: the topic is alive, and both texts are copied.
+            let set =
+                unsafe { rd_kafka_NewTopic_set_config(topic.0, name.as_ptr(), value.as_ptr()) };
+            if set != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err(Refusal { code: set.into(), reason: String::new() });
+            }
+        }
+        Ok(topic)
+    }
+}
+
+impl Drop for NewTopic {
+    fn drop(&mut self) {
+        // SAFETY: it was made in `new`, and has no other owner.
+        unsafe { rd_kafka_NewTopic_destroy(self.0) };
+    }
+}
+
+/// An answer. Never null.
+struct Answer(*mut rd_kafka_event_t);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // SAFETY: it came out of a queue, and has no other owner.
+        unsafe { rd_kafka_event_destroy(self.0) };
+    }
+}
+
+/// A queue for one answer.
+struct Queue(*mut rd_kafka_queue_t);
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: it was made in `ask`; librdkafka keeps its own hold of it while it needs it.
+        unsafe { rd_kafka_queue_destroy(self.0) };
+    }
+}
+
+/// Sends a question and waits for its answer. Ends early when the client was turned away.
+fn ask(
+    client: &Handle,
+    timeout: Duration,
+    submit: impl FnOnce(*mut rd_kafka_t, *mut rd_kafka_AdminOptions_t, *mut rd_kafka_queue_t),
+) -> Result<Answer, Refusal> {
+    let (began, rk) = (Instant::now(), client.client().native_ptr());
+    let milliseconds = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
+    let mut why = [0; 512];
+    // SAFETY: the client is alive; the options are given back when the question is sent, and the
+    // queue when its owner goes.
+    let queue = unsafe {
+        let queue = Queue(rd_kafka_queue_new(rk));
+        let options = rd_kafka_AdminOptions_new(rk, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY);
+        let set = rd_kafka_AdminOptions_set_request_timeout;
+        set(options, milliseconds, why.as_mut_ptr(), why.len());
+        submit(rk, options, queue.0);
+        rd_kafka_AdminOptions_destroy(options);
+        queue
+    };
+    loop {
+        // SAFETY: the queue is alive; what comes out of it is ours, and goes to an `Answer`.
+        let event = unsafe { rd_kafka_queue_poll(queue.0, SLICE_MS) };
+        client.context().serve(client);
+        if !event.is_null() {
+            let answer = Answer(event);
+            // SAFETY: the answer is alive, and its text is copied.
+            let (code, reason) =
+                unsafe { (rd_kafka_event_error(event), text(rd_kafka_event_error_string(event))) };
+            return match code {
+                rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(answer),
+                code => Err(Refusal { code: code.into(), reason }),
+            };
+        }
+        if let Some(refusal) = client.context().turned_away_since(began) {
+            return Err(refusal);
+        }
+        if began.elapsed() > timeout + Duration::from_secs(1) {
+            return Err(Refusal {
+                code: RDKafkaErrorCode::OperationTimedOut,
+                reason: String::new(),
+            });
+        }
+    }
+}
+
+/// Why the last call of this thread failed.
+fn last_error() -> Refusal {
+    // SAFETY: it reads a number of this thread's.
+    let code = unsafe { rd_kafka_last_error() };
+    Refusal { code: code.into(), reason: String::new() }
+}
+
+fn c_string(text: &str) -> Result<CString, Refusal> {
+    CString::new(text).map_err(|_| Refusal::invalid("a name with a zero byte in it"))
+}
+
+fn number(partition: u32) -> Result<i32, Refusal> {
+    i32::try_from(partition).map_err(|_| Refusal::invalid("a partition above 2^31"))
+}
+
+/// A text of librdkafka's, copied. Empty when there is none.
+///
+/// # Safety
+/// It is null, or ends with a zero byte.
+unsafe fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: what the caller owes.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+/// Bytes of librdkafka's.
+///
+/// # Safety
+/// They are null, or as many as announced, and live as long as what they are lent for.
+unsafe fn bytes<'a, T>(pointer: *const T, length: usize) -> Option<&'a [u8]> {
+    // SAFETY: what the caller owes.
+    (!pointer.is_null()).then(|| unsafe { slice::from_raw_parts(pointer.cast(), length) })
+}
+
+/// A list of librdkafka's.
+///
+/// # Safety
+/// As [`bytes`].
+unsafe fn list<'a, T>(pointer: *const T, length: usize) -> &'a [T] {
+    if pointer.is_null() {
+        return &[];
+    }
+    // SAFETY: what the caller owes.
+    unsafe { slice::from_raw_parts(pointer, length) }
+}
