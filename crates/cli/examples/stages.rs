@@ -8,8 +8,7 @@
 
 use std::{fs, path::Path, sync::Arc, time::Instant};
 
-use alluvium::{args::Named, clock, open::Opened, run};
-use alluvium_embedded::Embedded;
+use alluvium::{args::Named, clock, open::Opened, run, store::Store};
 use alluvium_flow::{
     Batch, Chain, Effects, Input, Pipeline, Run, Settings,
     decode::Rows,
@@ -17,7 +16,7 @@ use alluvium_flow::{
 };
 use alluvium_ledger::{
     keeper::{Keeper, Next, Signals},
-    log::{Log, Polled, Span},
+    log::{Errand, Log, Polled, Span},
 };
 use anyhow::{Context, bail};
 
@@ -131,7 +130,7 @@ fn without_learning(spec: &mut Spec, keep_steps: bool) {
 
 struct Bench {
     opened: Opened,
-    log: Embedded,
+    log: Store,
     topic: String,
     end: u64,
 }
@@ -211,12 +210,12 @@ impl Bench {
     /// All of `alluvium run`, as a pipeline of its own name each round.
     fn keep(&self, round: u32) -> anyhow::Result<Cost> {
         let name = format!("{}-{round}-{}", self.opened.spec.name, std::process::id());
-        let named = Named { name: Some(name), log: Some(self.opened.directory.clone()) };
+        let named = Named { name: Some(name), log: self.opened.place.directory().map(|at| at.display().to_string()) };
         let opened =
             Opened::read(&self.opened.file, &named).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let watch = Watch::start();
         let mut log = self.log.clone();
-        let lease = log.lease(&opened.spec.name)?;
+        let lease = log.lease(&opened.spec.name, Errand::Run)?;
         let mut keeper = Keeper::new(log, run::options(&opened, false));
         let signals = Signals { lease: true, stop: false };
         loop {

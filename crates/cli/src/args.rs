@@ -72,9 +72,9 @@ pub struct Named {
     /// Another name, and so another pipeline from the same file.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
-    /// Another directory for the embedded log.
-    #[arg(long, value_name = "DIRECTORY")]
-    pub log: Option<PathBuf>,
+    /// Another place for the log: a directory, or kafka://HOST:PORT.
+    #[arg(long, value_name = "PLACE")]
+    pub log: Option<String>,
 }
 
 /// Settings of `new`.

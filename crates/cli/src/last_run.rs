@@ -1,9 +1,12 @@
-//! What is remembered of a pipeline's last run, beside the log: for people; nothing depends on it.
+//! What is remembered of a pipeline's last run, beside an embedded log: for people; nothing depends
+//! on it. On Kafka there is nothing beside the log, so nothing is remembered.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use alluvium_learn::Time;
 use serde::{Deserialize, Serialize};
+
+use crate::store::Place;
 
 /// The file's name, in the directory of the log.
 const FILE: &str = "last-run.json";
@@ -23,8 +26,8 @@ pub struct LastRun {
 type Runs = BTreeMap<String, LastRun>;
 
 /// What is remembered; nothing where there is no file, or one that cannot be read.
-pub fn read(directory: &Path, pipeline: &str) -> Option<LastRun> {
-    all(directory).remove(pipeline)
+pub fn read(place: &Place, pipeline: &str) -> Option<LastRun> {
+    all(place.directory()?).remove(pipeline)
 }
 
 fn all(directory: &Path) -> Runs {
@@ -36,7 +39,8 @@ fn all(directory: &Path) -> Runs {
 ///
 /// # Errors
 /// When the file cannot be written; nothing else is lost.
-pub fn write(directory: &Path, pipeline: &str, run: LastRun) -> io::Result<()> {
+pub fn write(place: &Place, pipeline: &str, run: LastRun) -> io::Result<()> {
+    let Some(directory) = place.directory() else { return Ok(()) };
     let mut runs = all(directory);
     runs.insert(pipeline.into(), run);
     let mut bytes = serde_json::to_vec_pretty(&runs)?;

@@ -24,6 +24,7 @@ pub mod show;
 pub mod signals;
 pub mod source;
 pub mod status;
+pub mod store;
 pub mod streams;
 pub mod tell;
 pub mod typed;

@@ -2,7 +2,6 @@
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
-use alluvium_embedded::Embedded;
 use alluvium_flow::{Decision, Pipeline};
 use alluvium_learn::Time;
 use alluvium_ledger::{
@@ -12,7 +11,7 @@ use alluvium_ledger::{
     versions::{Published, Version},
 };
 
-use crate::{args::Named, clock, failure::Failure, open::Opened};
+use crate::{args::Named, clock, failure::Failure, open::Opened, store::Store};
 
 /// How long is waited for a log that has nothing yet.
 const IDLE: Duration = Duration::from_millis(1);
@@ -22,7 +21,7 @@ pub struct Look {
     /// Its file.
     pub opened: Opened,
     /// Its log.
-    pub log: Embedded,
+    pub log: Store,
 }
 
 /// How far a pipeline has come.

@@ -7,18 +7,17 @@ use std::{
     sync::Arc,
 };
 
-use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Mistake, Pipeline, Settings,
-    spec::{Input, LogChoice, Spec},
+    spec::{Input, Spec},
 };
-use anyhow::Context;
 
 use crate::{
     args::Named,
     failure::Failure,
     load,
     settings::{self, Parsed, Places},
+    store::{Place, Store},
     typed,
 };
 
@@ -31,8 +30,8 @@ pub struct Opened {
     pub spec: Spec,
     /// The same in canonical form.
     pub settings: Arc<Settings>,
-    /// The directory of the embedded log.
-    pub directory: PathBuf,
+    /// Where the log is.
+    pub place: Place,
     /// What was said of it beside the file.
     pub named: Named,
 }
@@ -84,34 +83,29 @@ impl Opened {
         if !mistakes.is_empty() {
             return Err(Failure::Mistakes(Box::new(places.mistakes(mistakes))));
         }
-        let LogChoice::Embedded(embedded) = &spec.log;
         let beside = file.parent().unwrap_or(Path::new(""));
-        let directory = match &named.log {
-            Some(directory) => directory.clone(),
-            None => beside.join(&embedded.directory),
-        };
+        let place = Place::of(&spec.log, named.log.as_deref(), beside)?;
         let settings = Arc::new(Settings::of(&spec));
         let (file, named) = (file.into(), named.clone());
-        Ok(Opened { file, spec, settings, directory, named })
+        Ok(Opened { file, spec, settings, place, named })
     }
 
     /// Opens the log, and makes it if it is not there.
     ///
     /// # Errors
-    /// When the directory cannot be written.
-    pub fn log(&self) -> Result<Embedded, Failure> {
-        let log = Embedded::open(&self.directory);
-        Ok(log.with_context(|| format!("opening the log in {}", self.directory.display()))?)
+    /// When the directory cannot be written, or Kafka's client cannot be made.
+    pub fn log(&self) -> Result<Store, Failure> {
+        self.place.open()
     }
 
     /// Opens the log if it is there.
     ///
     /// # Errors
     /// When there is none yet.
-    pub fn existing_log(&self) -> Result<Embedded, Failure> {
-        if !self.directory.exists() {
-            let (directory, run) = (self.directory.display(), self.command("run", ""));
-            let why = format!("there is no log in {directory} yet: {run}");
+    pub fn existing_log(&self) -> Result<Store, Failure> {
+        if self.place.is_missing() {
+            let (place, run) = (&self.place, self.command("run", ""));
+            let why = format!("there is no {place} yet: {run}");
             return Err(Failure::Failed(anyhow::anyhow!(why)));
         }
         self.log()

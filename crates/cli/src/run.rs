@@ -2,16 +2,15 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use alluvium_embedded::Embedded;
 use alluvium_flow::{News, Settings};
 use alluvium_ledger::{
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Lease, Log},
+    log::{Errand, Lease, Log},
 };
 
 use crate::{
     args, clock, failure::Failure, load, open::Opened, screen::Screen, signals::Stop,
-    source::Position, streams::Streams, typed,
+    source::Position, store::Store, streams::Streams, typed,
 };
 
 /// How long a process that stands by, or whose log fails, waits before it looks again.
@@ -48,8 +47,8 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let mut log = opened.log()?;
     let mut screen = Screen::new(&opened, call.json, call.follow);
-    let loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
-    let loads = load::fill(&opened, &mut log, &stop, loading)?;
+    let mut loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
+    let loads = load::fill(&opened, &mut log, &stop, &mut loading)?;
     for (topic, loaded) in &loads {
         screen.loaded(topic, loaded);
     }
@@ -59,7 +58,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     }
     let streams = Streams::begin(&opened, &log, &stop);
     let follow = call.follow || streams.is_some();
-    let lease = log.lease(&opened.spec.name)?;
+    let lease = log.lease(&opened.spec.name, Errand::Run)?;
     let mut run = Running {
         keeper: Keeper::new(log, options(&opened, follow)),
         lease,
@@ -84,7 +83,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
 }
 
 struct Running {
-    keeper: Keeper<Embedded>,
+    keeper: Keeper<Store>,
     lease: Box<dyn Lease>,
     stop: Stop,
     streams: Option<Streams>,

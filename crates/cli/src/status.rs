@@ -2,7 +2,7 @@
 
 use alluvium_flow::{Decision, Pipeline};
 use alluvium_learn::judge::Judge;
-use alluvium_ledger::log::Log;
+use alluvium_ledger::log::{Errand, Log};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -44,7 +44,7 @@ struct Report {
 /// When the log fails.
 pub fn run(call: &args::Status) -> Result<(), Failure> {
     let opened = Opened::read(&call.pipeline.file, &call.pipeline.named)?;
-    if !opened.directory.exists() {
+    if opened.place.is_missing() {
         never_ran(&opened, call.json);
         return Ok(());
     }
@@ -53,7 +53,7 @@ pub fn run(call: &args::Status) -> Result<(), Failure> {
     let reaches = reaches(&mut look, &standing)?;
     let writer = look.writer(&standing.fold)?;
     // Asking takes a free lease; it is given back at once.
-    let is_held = !look.log.lease(&look.opened.spec.name)?.held();
+    let is_held = !look.log.lease(&look.opened.spec.name, Errand::Run)?.held();
     let report = Report { look, standing, reaches, writer, is_held, now: clock::now() };
     match call.json {
         true => say(&report.json().to_string()),
@@ -69,7 +69,7 @@ fn never_ran(opened: &Opened, json: bool) {
     if json {
         say(&json!({ "event": "status", "pipeline": name, "waits_for": [waits] }).to_string());
     } else {
-        let log = format!("{name}    no log in {} yet", opened.directory.display());
+        let log = format!("{name}    no {} yet", opened.place);
         say(&tell::labelled(&[("pipeline", log), ("waits for", waits)]));
     }
 }
@@ -183,7 +183,7 @@ impl Report {
 
     fn text(&self) -> String {
         let (opened, standing) = (&self.look.opened, &self.standing);
-        let log = format!("{}    log in {}", opened.spec.name, opened.directory.display());
+        let log = format!("{}    {}", opened.spec.name, opened.place);
         let mut lines = vec![("pipeline", log)];
         let rows: Vec<Vec<String>> = self
             .reaches

@@ -2,12 +2,11 @@
 
 use std::thread;
 
-use alluvium_embedded::Embedded;
-
 use crate::{
     load::{self, Loaded},
     open::Opened,
     signals::Stop,
+    store::Store,
 };
 
 type Loading = thread::JoinHandle<anyhow::Result<Loaded>>;
@@ -20,7 +19,7 @@ pub struct Streams {
 
 impl Streams {
     /// Begins to load them; `None`: the file names no such source.
-    pub fn begin(opened: &Opened, log: &Embedded, stop: &Stop) -> Option<Streams> {
+    pub fn begin(opened: &Opened, log: &Store, stop: &Stop) -> Option<Streams> {
         let mut loading = Vec::new();
         for (name, input) in &opened.spec.input {
             for address in input.load.iter().filter(|address| load::is_stream(address)) {

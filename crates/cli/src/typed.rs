@@ -15,7 +15,7 @@ pub fn command(verb: &str, file: &Path, rest: &str, named: &Named) -> String {
         command.push_str(&format!(" --as {}", words::word(name)));
     }
     if let Some(log) = &named.log {
-        command.push_str(&format!(" --log {}", words::path(log)));
+        command.push_str(&format!(" --log {}", words::word(log)));
     }
     command
 }

@@ -550,15 +550,15 @@ fn names_that_cannot_be_are_mistakes() {
     };
     let input = "load = \"small.csv\"";
     let class = "type.class = [\"no\", \"yes\"]";
-    mistake("name = \"small\"", "name = \"a/b\"", &["cannot be the name of a pipeline", ":2:8"]);
+    mistake("name = \"small\"", "name = \"a/b\"", &["cannot be a pipeline's name", ":2:8"]);
     mistake(input, "topic = \"small.control\"", &["writes itself", ":5:9"]);
     mistake(input, "load = [\"-\", \"-\"]", &["`-` is listed twice", ":5:14"]);
-    mistake(class, "type.class = [\"no\", \"no\"]", &["\"no\" is listed twice", ":15:21"]);
+    mistake(class, "type.class = [\"no\", \"no\"]", &["`no` is listed twice", ":15:21"]);
     let words = "y.category = [\"a\", \"b\", \"a\"]";
-    mistake("y = \"number\"", words, &["\"a\" is listed twice", ":11:25"]);
+    mistake("y = \"number\"", words, &["`a` is listed twice", ":11:25"]);
     place.write(PIPELINE);
     for name in ["", "../x", &"x".repeat(240)] {
-        place.call(&["check", "--as", name]).says(2, &["cannot be the name of a pipeline"]);
+        place.call(&["check", "--as", name]).says(2, &["cannot be a pipeline's name"]);
     }
     fs::write(place.directory.join("pipeline.toml"), b"name = \"\xff\"").unwrap();
     place.call(&["check"]).says(2, &["is not UTF-8"]);

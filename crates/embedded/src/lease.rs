@@ -1,11 +1,11 @@
-//! The lease of a pipeline: a lock file, which the system lets go when its holder dies.
+//! The lease of an errand: a lock file, which the system lets go when its holder dies.
 
 use std::{
     fs::{self, File},
     path::Path,
 };
 
-use alluvium_ledger::log::{Lease, LogError};
+use alluvium_ledger::log::{Errand, Lease, LogError};
 
 use crate::store::failed;
 
@@ -18,9 +18,17 @@ pub(crate) struct FileLease {
 }
 
 impl FileLease {
-    pub(crate) fn new(directory: &Path, pipeline: &str) -> Result<FileLease, LogError> {
+    pub(crate) fn new(
+        directory: &Path,
+        pipeline: &str,
+        errand: Errand<'_>,
+    ) -> Result<FileLease, LogError> {
         let directory = directory.join("leases");
-        let path = directory.join(file_name(pipeline));
+        let path = match errand {
+            Errand::Run => directory.join(file_name(pipeline)),
+            // Where no name of a pipeline leads.
+            Errand::Load { topic } => directory.join(format!("load {}", file_name(topic))),
+        };
         let open = || {
             fs::create_dir_all(&directory)?;
             File::options().create(true).truncate(false).write(true).open(&path)

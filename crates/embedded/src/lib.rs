@@ -21,7 +21,7 @@ use std::{path::Path, sync::Arc};
 
 use alluvium_learn::Time;
 use alluvium_ledger::log::{
-    Appender, Ends, Lease, Log, LogError, PartitionEnds, Policy, RecordReader, Span,
+    Appender, Ends, Errand, Lease, Log, LogError, PartitionEnds, Policy, RecordReader, Span,
 };
 
 use store::Store;
@@ -102,7 +102,7 @@ impl Log for Embedded {
         self.store.create(topic, partitions, policy)
     }
 
-    fn lease(&mut self, pipeline: &str) -> Result<Box<dyn Lease>, LogError> {
-        Ok(Box::new(lease::FileLease::new(self.store.directory(), pipeline)?))
+    fn lease(&mut self, pipeline: &str, errand: Errand<'_>) -> Result<Box<dyn Lease>, LogError> {
+        Ok(Box::new(lease::FileLease::new(self.store.directory(), pipeline, errand)?))
     }
 }

@@ -18,7 +18,7 @@ use std::{
 use alluvium_embedded::Embedded;
 use alluvium_flow::Batch;
 use alluvium_learn::math::random_bits;
-use alluvium_ledger::log::{Lease, Log, Policy, Polled, Span};
+use alluvium_ledger::log::{Errand, Lease, Log, Policy, Polled, Span};
 use common::{KEEP, again, append, outgoing, read, role, settle};
 
 const LIVES: u64 = 20;
@@ -37,7 +37,7 @@ fn another_process() {
             }
         }
         "hold the lease" => {
-            assert!(log.lease("pipeline").map(hold).unwrap());
+            assert!(log.lease("pipeline", Errand::Run).map(hold).unwrap());
         }
         other => panic!("{other} is no role"),
     }
@@ -189,7 +189,7 @@ fn processes_write_and_read_at_once() {
 fn a_lease_goes_on_when_its_holder_is_killed() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = Embedded::open(directory.path()).unwrap();
-    let mut lease = log.lease("pipeline").unwrap();
+    let mut lease = log.lease("pipeline", Errand::Run).unwrap();
     let (mut child, mut lines) = start("hold the lease", directory.path());
     hear(&mut lines, "held").unwrap();
     assert!(!lease.held());

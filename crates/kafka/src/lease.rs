@@ -1,4 +1,4 @@
-//! The lease of a pipeline: membership in a consumer group of its own, of which one member is given
+//! The lease of an errand: membership in a consumer group of its own, of which one member is given
 //! the pipeline's control topic. Nothing is read; the group only says whose turn it is.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alluvium_ledger::log::{Lease, LogError, Policy};
+use alluvium_ledger::log::{Errand, Lease, LogError, Policy};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::{
@@ -22,9 +22,12 @@ use crate::{
 /// How long the group's client waits for news before it looks whether the lease is still wanted.
 const POLL: Duration = Duration::from_millis(50);
 
-/// The name of a pipeline's group.
-pub(crate) fn group(pipeline: &str) -> String {
-    format!("alluvium.{pipeline}")
+/// The name of the group of a pipeline's errand.
+pub(crate) fn group(pipeline: &str, errand: Errand<'_>) -> String {
+    match errand {
+        Errand::Run => format!("alluvium.{pipeline}"),
+        Errand::Load { topic } => format!("alluvium.{pipeline}.load.{topic}"),
+    }
 }
 
 pub(crate) struct GroupLease {
@@ -42,7 +45,11 @@ struct State {
 }
 
 impl GroupLease {
-    pub(crate) fn new(shared: &Shared, pipeline: &str) -> Result<GroupLease, LogError> {
+    pub(crate) fn new(
+        shared: &Shared,
+        pipeline: &str,
+        errand: Errand<'_>,
+    ) -> Result<GroupLease, LogError> {
         let topic = format!("{pipeline}.control");
         if shared.asker.describe(&topic)?.is_none() {
             let keep = Policy::Delete { retention_ms: None };
@@ -54,7 +61,7 @@ impl GroupLease {
             .as_millis();
         let mut config = shared.config();
         config
-            .set("group.id", group(pipeline))
+            .set("group.id", group(pipeline, errand))
             .set("session.timeout.ms", session_timeout.as_millis().to_string())
             // How soon a member hears that another one has left.
             .set("heartbeat.interval.ms", heartbeat.to_string())

@@ -23,7 +23,9 @@ mod shared;
 use std::sync::Arc;
 
 use alluvium_learn::Time;
-use alluvium_ledger::log::{Appender, Ends, Lease, Log, LogError, Policy, RecordReader, Span};
+use alluvium_ledger::log::{
+    Appender, Ends, Errand, Lease, Log, LogError, Policy, RecordReader, Span,
+};
 use rdkafka::{Offset, consumer::Consumer};
 
 pub use crate::settings::{Mistake, Settings};
@@ -82,7 +84,7 @@ impl KafkaLog {
     /// # Errors
     /// When the log cannot be reached, or does not say.
     pub fn lease_holder(&mut self, pipeline: &str) -> Result<Option<String>, LogError> {
-        let (asker, group) = (&self.shared.asker, lease::group(pipeline));
+        let (asker, group) = (&self.shared.asker, lease::group(pipeline, Errand::Run));
         let timeout = self.shared.settings.answer_timeout;
         let found = asker.handle.client().fetch_group_list(Some(&group), timeout);
         asker.handle.context().serve(&asker.handle);
@@ -181,7 +183,7 @@ impl Log for KafkaLog {
         self.shared.asker.create(topic, partitions, policy, false)
     }
 
-    fn lease(&mut self, pipeline: &str) -> Result<Box<dyn Lease>, LogError> {
-        Ok(Box::new(lease::GroupLease::new(&self.shared, pipeline)?))
+    fn lease(&mut self, pipeline: &str, errand: Errand<'_>) -> Result<Box<dyn Lease>, LogError> {
+        Ok(Box::new(lease::GroupLease::new(&self.shared, pipeline, errand)?))
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use alluvium_broker::{Broker, Options};
 use alluvium_flow::Batch;
 use alluvium_kafka::{KafkaLog, Settings};
-use alluvium_ledger::log::{Log, LogError, Policy, Polled};
+use alluvium_ledger::log::{Errand, Log, LogError, Policy, Polled};
 use common::{append, reached, read_to, span, submit, until, values};
 
 const KEEP: Policy = Policy::Delete { retention_ms: None };
@@ -103,7 +103,7 @@ fn a_broker_that_is_down_is_said_to_be_and_waited_for() {
         nobody.ends("a").err(),
         nobody.reader(&[span("a", 0, None)]).err(),
         nobody.create("a", 1, KEEP).err(),
-        nobody.lease("a").err(),
+        nobody.lease("a", Errand::Run).err(),
     ] {
         let Some(LogError::Unavailable(why)) = error else { panic!("{error:?}") };
         assert!(why.contains(&servers) && why.contains("refuses connections"), "{why}");
@@ -156,11 +156,11 @@ fn the_lease_goes_on_and_goes_over() {
     let settings = Settings { session_timeout: Duration::from_secs(6), ..quick(&broker.servers()) };
     let mut logs = [0, 1].map(|_| KafkaLog::open(&settings).unwrap());
     assert_eq!(logs[0].lease_holder("p"), Ok(None));
-    let mut first = logs[0].lease("p").unwrap();
+    let mut first = logs[0].lease("p", Errand::Run).unwrap();
     until("the lease", || first.held().then_some(()));
     let holder = until("the holder", || logs[1].lease_holder("p").unwrap());
     assert_eq!(holder, "127.0.0.1");
-    let mut second = logs[1].lease("p").unwrap();
+    let mut second = logs[1].lease("p", Errand::Run).unwrap();
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(8) {
         assert!(first.held() && !second.held(), "whoever has it keeps it");

@@ -12,7 +12,7 @@ use std::{
 
 use alluvium_broker::{Broker, Mechanism, Options, Security, User};
 use alluvium_kafka::{KafkaLog, Settings};
-use alluvium_ledger::log::{Log, LogError, Policy};
+use alluvium_ledger::log::{Errand, Log, LogError, Policy};
 use common::{append, read_to, span, until, values};
 
 const KEEP: Policy = Policy::Delete { retention_ms: None };
@@ -70,7 +70,7 @@ fn whoever_may_gets_in_and_others_hear_why_not() {
         let mut log = open(&broker, files.client(&text(&admin, mechanism, &authority)));
         log.create("kept", 1, KEEP).unwrap();
         append(&mut log, "kept", &[mechanism.name()]);
-        let mut lease = log.lease("p").unwrap();
+        let mut lease = log.lease("p", Errand::Run).unwrap();
         until("the lease", || lease.held().then_some(()));
         assert!(log.lines().iter().all(|line| !line.contains(&admin.password)));
     }
@@ -93,7 +93,7 @@ fn whoever_may_gets_in_and_others_hear_why_not() {
         assert!(!format!("{settings:?}").contains("canary-secret"));
         let mut log = open(&broker, client);
         denied(log.ends("kept"), &["topic `kept`", "127.0.0.1", "password"], "canary-secret");
-        denied(log.lease("p").map(|_| ()), &["password"], "canary-secret");
+        denied(log.lease("p", Errand::Run).map(|_| ()), &["password"], "canary-secret");
         let lines = log.lines();
         assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains("canary-secret")));
     }
@@ -116,7 +116,7 @@ fn permissions(broker: &Broker, files: &mut Files, guest: &User, authority: &Pat
     denied(log.reader(&[span("kept", 0, None)]).map(|_| ()), &["kept"], &guest.password);
     denied(log.create("new", 1, KEEP), &["topic `new`", "does not allow"], &guest.password);
     denied(log.may_create("new", 1), &["new"], &guest.password);
-    denied(log.lease("p").map(|_| ()), &["p.control"], &guest.password);
+    denied(log.lease("p", Errand::Run).map(|_| ()), &["p.control"], &guest.password);
     // To read is enough to read, and to know where it ends.
     let who = format!("User:{}", guest.name);
     let allow = ["--add", "--allow-principal", &who];
@@ -133,12 +133,12 @@ fn permissions(broker: &Broker, files: &mut Files, guest: &User, authority: &Pat
     assert!(why.contains("does not allow"), "{why}");
     // The control topic may be read, and the group may not.
     allowed(&["--operation", "Read", "--topic", "p.control"]);
-    let mut lease = until("the lease", || log.lease("p").ok());
+    let mut lease = until("the lease", || log.lease("p", Errand::Run).ok());
     let trouble = until("the reason", || log.lease_trouble());
     assert!(!lease.held());
     assert!(matches!(&trouble, LogError::Denied(why) if why.contains("group")), "{trouble}");
     allowed(&["--operation", "Read", "--group", "alluvium.p"]);
-    let mut lease = log.lease("p").unwrap();
+    let mut lease = log.lease("p", Errand::Run).unwrap();
     until("the lease", || lease.held().then_some(()));
 }
 

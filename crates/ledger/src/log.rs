@@ -153,6 +153,19 @@ impl fmt::Display for LogError {
 
 impl std::error::Error for LogError {}
 
+/// What one process at a time does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand<'a> {
+    /// Learns and writes. Believing in the lease wrongly is harmless; the terms keep order.
+    Run,
+    /// Fills a topic from outside. On the embedded log this is a topic's lease whatever the
+    /// pipeline; on Kafka each pipeline has its own. Believing in it wrongly doubles records.
+    Load {
+        /// The topic.
+        topic: &'a str,
+    },
+}
+
 /// A log: topics of partitions of records.
 pub trait Log {
     /// Reads spans. Batches of different spans come in any order, a span's own in its order.
@@ -186,12 +199,11 @@ pub trait Log {
     /// When it is not allowed or the log cannot be reached.
     fn create(&mut self, topic: &str, partitions: u32, policy: Policy) -> Result<(), LogError>;
 
-    /// Asks for the lease of a pipeline: whoever holds it should write. Believing in it wrongly is
-    /// harmless; the terms keep order.
+    /// Asks for the lease of an errand of a pipeline: whoever holds it should do it, others stand by.
     ///
     /// # Errors
     /// When the log cannot be reached.
-    fn lease(&mut self, pipeline: &str) -> Result<Box<dyn Lease>, LogError>;
+    fn lease(&mut self, pipeline: &str, errand: Errand<'_>) -> Result<Box<dyn Lease>, LogError>;
 }
 
 /// Reads spans of a log.
@@ -226,7 +238,7 @@ pub trait Appender {
     fn poll(&mut self, settled: &mut Vec<Settled>) -> Result<(), LogError>;
 }
 
-/// The lease of a pipeline.
+/// The lease of an errand.
 pub trait Lease {
     /// Whether it is held now, to the best of this process's knowledge. Never blocks.
     fn held(&mut self) -> bool;

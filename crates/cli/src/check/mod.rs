@@ -2,9 +2,6 @@
 
 mod show;
 
-use std::path::Path;
-
-use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Memory, Pipeline,
     spec::{Field, Format, Input, LabelKind, Spec},
@@ -21,6 +18,7 @@ use crate::{
     look::Look,
     open::Opened,
     screen::{paint::Paint, say},
+    store::Store,
 };
 
 /// What would run.
@@ -46,8 +44,9 @@ struct Plan {
 
 #[derive(Debug, Serialize)]
 struct LogPlan {
-    directory: String,
-    /// The size of its file; `None`: it is not there yet.
+    place: String,
+    is_there: bool,
+    /// The size of its file, where it has one on this machine.
     bytes: Option<u64>,
     /// The records in control, which hold the order of everything learned.
     control_records: Option<u64>,
@@ -179,7 +178,7 @@ impl Plan {
     fn of(opened: &Opened) -> Result<Plan, Failure> {
         let spec = &opened.spec;
         let pipeline = Pipeline::build(&opened.settings)?;
-        let mut log = if has_log(&opened.directory) { Some(opened.log()?) } else { None };
+        let mut log = if opened.place.is_missing() { None } else { Some(opened.log()?) };
         let mut inputs = Vec::new();
         for (name, input) in &spec.input {
             inputs.push(input_plan(log.as_mut(), name, input)?);
@@ -190,8 +189,9 @@ impl Plan {
             pipeline: spec.name.clone(),
             file: opened.file.display().to_string(),
             log: LogPlan {
-                directory: opened.directory.display().to_string(),
-                bytes: log.as_ref().and_then(|log| log.file_bytes().ok()),
+                place: opened.place.to_string(),
+                is_there: log.is_some(),
+                bytes: log.as_ref().and_then(|log| log.file_bytes().ok()).flatten(),
                 control_records: control.map(|(records, _)| records),
             },
             inputs,
@@ -208,16 +208,16 @@ impl Plan {
             },
             learned_digest: opened.settings.learned_digest(),
             runs_digest: opened.settings.runs_digest(),
-            last_run: last_run::read(&opened.directory, &spec.name),
+            last_run: last_run::read(&opened.place, &spec.name),
         })
     }
 }
 
 /// What the learned state takes at first, and as it was last kept.
 fn memory(opened: &Opened, pipeline: &Pipeline) -> Result<MemoryPlan, Failure> {
-    let kept = match has_log(&opened.directory) {
-        true => Look::of(opened.clone())?.standing()?.pipeline().map(Pipeline::memory),
-        false => None,
+    let kept = match opened.place.is_missing() {
+        true => None,
+        false => Look::of(opened.clone())?.standing()?.pipeline().map(Pipeline::memory),
     };
     let bounds = opened.spec.model.values().filter_map(|model| {
         let whole = serde_json::to_value(&model.learner).ok()?;
@@ -231,13 +231,8 @@ fn memory(opened: &Opened, pipeline: &Pipeline) -> Result<MemoryPlan, Failure> {
     })
 }
 
-/// Whether there is a log: `check` makes none.
-fn has_log(directory: &Path) -> bool {
-    std::fs::read_dir(directory).is_ok_and(|mut files| files.next().is_some())
-}
-
 /// How many records a topic holds, and in how many partitions; `None`: it is not there.
-fn topic_records(log: Option<&mut Embedded>, topic: &str) -> Result<Option<(u64, usize)>, Failure> {
+fn topic_records(log: Option<&mut Store>, topic: &str) -> Result<Option<(u64, usize)>, Failure> {
     let Some(log) = log else { return Ok(None) };
     let ends = log.ends(topic)?;
     Ok(ends.map(|ends| {
@@ -246,7 +241,7 @@ fn topic_records(log: Option<&mut Embedded>, topic: &str) -> Result<Option<(u64,
     }))
 }
 
-fn input_plan(log: Option<&mut Embedded>, name: &str, input: &Input) -> Result<InputPlan, Failure> {
+fn input_plan(log: Option<&mut Store>, name: &str, input: &Input) -> Result<InputPlan, Failure> {
     let topic = input.topic(name);
     let found = topic_records(log, topic)?;
     let format = match &input.format {

@@ -62,17 +62,19 @@ impl Plan {
     }
 
     fn log(&self) -> String {
-        let directory = &self.log.directory;
-        let Some(bytes) = self.log.bytes else {
-            return format!("embedded in {directory}, which run makes");
-        };
+        let place = &self.log.place;
+        if !self.log.is_there {
+            return format!("{place}, which run makes");
+        }
+        let size = self.log.bytes.map(|bytes| format!(", {}", words::bytes(bytes)));
+        let size = size.unwrap_or_default();
         let control = match self.log.control_records {
             None => "nothing was learned yet".into(),
             Some(records) => {
                 format!("{}.control holds {}", self.pipeline, words::counted(records, "record"))
             }
         };
-        format!("embedded in {directory}, {}; {control}", words::bytes(bytes))
+        format!("{place}{size}; {control}")
     }
 
     /// The fields; those that are alike in one line.

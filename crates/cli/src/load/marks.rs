@@ -1,11 +1,18 @@
 //! What was loaded into a topic before, as the headers of its records say.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use alluvium_embedded::Embedded;
-use alluvium_flow::Batch;
-use alluvium_ledger::log::{Ends, Log, Polled, Span};
+use alluvium_flow::Record;
+use alluvium_ledger::{
+    log::{Ends, Log},
+    read::Observer,
+};
 use anyhow::Context;
+
+use crate::store::Store;
+
+/// How long is waited for a log that has nothing yet.
+const IDLE: Duration = Duration::from_millis(1);
 
 /// The header of one record: which source, which record of it, and whether it is its last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +101,7 @@ struct Loaded {
 
 impl Marks {
     /// Reads the headers of a whole topic.
-    pub(super) fn read(log: &mut Embedded, topic: &str) -> anyhow::Result<Marks> {
+    pub(super) fn read(log: &mut Store, topic: &str) -> anyhow::Result<Marks> {
         let ends = ends_of(log, topic)?;
         let mut marks = Marks { is_empty: true, ..Marks::default() };
         for partition in 0..ends.partitions.len() {
@@ -107,38 +114,39 @@ impl Marks {
 
     fn scan(
         &mut self,
-        log: &mut Embedded,
+        log: &mut Store,
         topic: &str,
         partition: usize,
         (from, to): (u64, u64),
         ends: &Ends,
     ) -> anyhow::Result<()> {
-        let span = Span { topic: topic.into(), partition: partition as u32, from, to: Some(to) };
-        let (mut reader, mut batch, mut next) = (log.reader(&[span])?, Batch::new(), from);
-        while next < to && reader.poll(&mut batch)? == Polled::Records {
-            next = batch.next;
-            for record in batch.iter() {
-                let Some(mark) = record.headers.get("load").and_then(Mark::parse) else {
-                    self.others = true;
-                    continue;
-                };
-                if !self.sources.contains_key(mark.source) {
-                    self.sources.insert(mark.source.into(), Loaded::default());
-                }
-                if let Some(loaded) = self.sources.get_mut(mark.source) {
-                    let (before, value) = (&mut loaded.before, record.value.unwrap_or_default());
-                    before.newest.resize(ends.partitions.len(), Known::default());
-                    if mark.number == 1 {
-                        before.first.get_or_insert_default().take(1, value);
-                    }
-                    if mark.number > before.newest[partition].number {
-                        before.newest[partition].take(mark.number, value);
-                    }
-                    loaded.ended |= mark.is_last;
-                }
-            }
-        }
+        let mut idle = || std::thread::sleep(IDLE);
+        let mut observer = Observer { log, idle: &mut idle };
+        let partitions = ends.partitions.len();
+        observer.each(topic, partition as u32, from, to, |record| {
+            self.take(&record, partition, partitions);
+        })?;
         Ok(())
+    }
+
+    fn take(&mut self, record: &Record<'_>, partition: usize, partitions: usize) {
+        let Some(mark) = record.headers.get("load").and_then(Mark::parse) else {
+            self.others = true;
+            return;
+        };
+        if !self.sources.contains_key(mark.source) {
+            self.sources.insert(mark.source.into(), Loaded::default());
+        }
+        let Some(loaded) = self.sources.get_mut(mark.source) else { return };
+        let (before, value) = (&mut loaded.before, record.value.unwrap_or_default());
+        before.newest.resize(partitions, Known::default());
+        if mark.number == 1 {
+            before.first.get_or_insert_default().take(1, value);
+        }
+        if mark.number > before.newest[partition].number {
+            before.newest[partition].take(mark.number, value);
+        }
+        loaded.ended |= mark.is_last;
     }
 
     /// What is known of a source.
@@ -163,11 +171,7 @@ impl Marks {
 
 /// Whether the newest records of a topic say that the last of the file's sources was loaded to its
 /// end: then there is nothing to scan for.
-pub(super) fn is_filled(
-    log: &mut Embedded,
-    topic: &str,
-    sources: &[&String],
-) -> anyhow::Result<bool> {
+pub(super) fn is_filled(log: &mut Store, topic: &str, sources: &[&String]) -> anyhow::Result<bool> {
     let Some(last) = sources.last().map(|address| digest_of_address(address)) else {
         return Ok(true);
     };
@@ -182,6 +186,6 @@ pub(super) fn is_filled(
     Ok(ended)
 }
 
-fn ends_of(log: &mut Embedded, topic: &str) -> anyhow::Result<Ends> {
+fn ends_of(log: &mut Store, topic: &str) -> anyhow::Result<Ends> {
     log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))
 }

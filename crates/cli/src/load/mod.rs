@@ -4,11 +4,15 @@
 //! it, and an exclamation mark on the last. Record number n goes to partition n modulo the number
 //! of partitions; so the greatest such number of each partition says where to go on.
 
+mod job;
 mod marks;
 
-use std::io::Read;
+use std::{
+    io::Read,
+    thread,
+    time::{Duration, Instant},
+};
 
-use alluvium_embedded::Embedded;
 use alluvium_flow::{
     Headers,
     decode::{Framing, Lines},
@@ -18,18 +22,26 @@ use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Route, Settled};
 use anyhow::{Context, bail};
 
 pub use self::marks::name_of;
-use self::marks::{Before, Marks, digest_of};
+use self::{
+    job::{Job, Progress},
+    marks::{Before, Marks, digest_of},
+};
 use crate::{
     args, clock,
     failure::Failure,
     header::{self, First},
     open::Opened,
+    screen::LoadBar,
     signals::Stop,
-    source::{self, Position, Source},
+    source::{self, Source},
+    store::Store,
 };
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 1 << 20;
+
+/// The longest that a slow load sleeps at once.
+const STEP: Duration = Duration::from_millis(50);
 
 /// What a load did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,18 +74,19 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
         None => input.load.clone(),
     };
     create(&mut log, input, name)?;
+    let job = Job { opened: &opened, input: name, rate: call.rate, stop: &stop };
     for address in &sources {
         let path = match call.source {
             Some(_) => address.into(),
             None => opened.beside(address),
         };
-        let source = source::open(address, &path)?;
-        let mut bar = crate::screen::LoadBar::new(&source.name, source.position.clone());
-        let mut progress = |read| bar.at(read);
-        let mut loader = Loader::new(&mut log, &opened.spec, name)?;
-        loader.rate = call.rate;
-        let loaded = loader.load(source, &stop, &mut progress)?;
-        bar.finish(&loaded, input.topic(name));
+        let turn = if is_stream(address) { None } else { job.turn(&mut log)? };
+        let mut bar = LoadBar::default();
+        let loaded = job.load(&mut log, address, &path, &mut |source, read, position| {
+            bar.at(source, read, position);
+        })?;
+        bar.finish(&loaded, job.topic());
+        drop(turn);
     }
     Ok(())
 }
@@ -82,7 +95,7 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the log fails.
-pub fn create(log: &mut Embedded, input: &Input, name: &str) -> anyhow::Result<()> {
+pub fn create(log: &mut Store, input: &Input, name: &str) -> anyhow::Result<()> {
     let policy = Policy::Delete { retention_ms: None };
     Ok(log.create(input.topic(name), input.partitions, policy)?)
 }
@@ -93,29 +106,29 @@ pub fn create(log: &mut Embedded, input: &Input, name: &str) -> anyhow::Result<(
 /// When a source or the log fails.
 pub fn fill(
     opened: &Opened,
-    log: &mut Embedded,
+    log: &mut Store,
     stop: &Stop,
-    mut bar: impl FnMut(&str, u64, &Position),
+    progress: Progress<'_>,
 ) -> anyhow::Result<Vec<(String, Loaded)>> {
     let mut done = Vec::new();
     for (name, input) in &opened.spec.input {
         create(log, input, name)?;
-        let topic = input.topic(name);
+        let job = Job { opened, input: name, rate: 0, stop };
         let files: Vec<&String> = input.load.iter().filter(|address| !is_stream(address)).collect();
-        if marks::is_filled(log, topic, &files)? {
+        if marks::is_filled(log, job.topic(), &files)? {
             continue;
         }
+        let turn = job.turn(log)?;
         for address in files {
-            let mut loader = Loader::new(log, &opened.spec, name)?;
-            if !loader.marks.wants(address, &input.load) {
+            let marks = Marks::read(log, job.topic())?;
+            if turn.is_none() || !marks.wants(address, &input.load) {
                 continue;
             }
-            let source = source::open(address, &opened.beside(address)).with_context(|| {
+            let loaded = job.load(log, address, &opened.beside(address), progress);
+            let loaded = loaded.with_context(|| {
                 format!("`load` of input `{name}` in {}", opened.file.display())
             })?;
-            let (shown, position) = (source.name.clone(), source.position.clone());
-            let loaded = loader.load(source, stop, &mut |read| bar(&shown, read, &position))?;
-            done.push((topic.to_string(), loaded));
+            done.push((job.topic().to_string(), loaded));
         }
     }
     Ok(done)
@@ -134,16 +147,18 @@ pub fn follow(
     address: &str,
     spec: &Spec,
     input: &str,
-    log: &mut Embedded,
+    log: &mut Store,
     stop: &Stop,
 ) -> anyhow::Result<Loaded> {
     let source = source::open(address, address.as_ref())?;
-    Loader::new(log, spec, input)?.load(source, stop, &mut |_| {})
+    let mut loaded = Loaded::default();
+    Loader::new(log, spec, input)?.load(source, stop, &mut |_| {}, &mut loaded)?;
+    Ok(loaded)
 }
 
 /// Loads sources into one topic.
 pub struct Loader<'a> {
-    log: &'a mut Embedded,
+    log: &'a mut Store,
     topic: String,
     partitions: u32,
     framing: Framing,
@@ -159,7 +174,7 @@ impl<'a> Loader<'a> {
     ///
     /// # Errors
     /// When the log fails.
-    pub fn new(log: &'a mut Embedded, spec: &Spec, input: &str) -> anyhow::Result<Loader<'a>> {
+    pub fn new(log: &'a mut Store, spec: &Spec, input: &str) -> anyhow::Result<Loader<'a>> {
         let topic = spec.input[input].topic(input);
         let ends = log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))?;
         let header = header::expected(spec, input);
@@ -169,22 +184,30 @@ impl<'a> Loader<'a> {
         Ok(Loader { log, topic: topic.into(), partitions, framing, header, rate: 0, marks })
     }
 
-    /// Loads a source to its end, or until it is asked to stop.
+    /// Loads a source to its end, or until it is asked to stop, and says how far it came.
     ///
     /// # Errors
     /// When the source or the log fails. What was appended stays, and is not appended again.
     pub fn load(
         &mut self,
-        mut source: Source,
+        source: Source,
         stop: &Stop,
         progress: &mut dyn FnMut(u64),
-    ) -> anyhow::Result<Loaded> {
+        loaded: &mut Loaded,
+    ) -> anyhow::Result<()> {
+        let mut session = self.session(&source)?;
+        let result = self.read(&mut session, source, stop, progress);
+        *loaded = session.done;
+        result
+    }
+
+    fn session(&mut self, source: &Source) -> anyhow::Result<Session> {
         let digest = digest_of(&source.name);
         let before = if source.is_file { self.marks.of(&digest) } else { Before::default() };
         let mut appender = self.log.appender()?;
         let routes: Result<Vec<Route>, _> =
             (0..self.partitions).map(|p| appender.route(&self.topic, p)).collect();
-        let mut session = Session {
+        Ok(Session {
             appender,
             routes: routes?,
             before,
@@ -200,54 +223,98 @@ impl<'a> Loader<'a> {
             done: Loaded { source: source.name.clone(), ..Loaded::default() },
             wrong_header: None,
             other: None,
-        };
+        })
+    }
+
+    fn read(
+        &self,
+        session: &mut Session,
+        mut source: Source,
+        stop: &Stop,
+        progress: &mut dyn FnMut(u64),
+    ) -> anyhow::Result<()> {
         let mut lines = Lines::new(self.framing);
         let mut chunk = vec![0; CHUNK_BYTES];
-        let started = std::time::Instant::now();
-        loop {
+        let pace = Pace { rate: self.rate, started: Instant::now(), stop };
+        let mut is_over = false;
+        while !is_over {
             if stop.is_asked() {
-                session.flush()?;
-                return Ok(session.done);
+                return session.flush();
             }
             let count = match source.bytes.read(&mut chunk) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 count => count.with_context(|| format!("reading {}", source.name))?,
             };
-            let now = clock::now();
-            if count == 0 {
-                lines.finish(|line| session.line(line, now));
+            is_over = count == 0;
+            let mut result = Ok(());
+            let each = |line: &[u8]| {
+                if result.is_ok() && pace.is_due(session, &mut result, progress) {
+                    session.line(line, clock::now());
+                }
+            };
+            if is_over {
+                lines.finish(each);
             } else {
-                lines.feed(&chunk[..count], |line| session.line(line, now));
+                lines.feed(&chunk[..count], each);
             }
-            if let Some(found) = &session.wrong_header {
-                let known = self.header.as_ref().map(|csv| csv.columns.join(", "));
-                let known = known.unwrap_or_default();
-                bail!("{} begins with `{found}`, but the file names `{known}`", source.name);
-            }
-            session.check(&self.topic)?;
-            if count == 0 {
-                break;
-            }
+            result?;
+            self.check(session)?;
             if source.is_file {
                 session.poll()?;
             } else {
                 session.flush()?;
             }
             progress(session.done.read);
-            self.pace(started, session.done.appended);
+        }
+        if stop.is_asked() {
+            return session.flush();
         }
         session.finish()?;
-        session.check(&self.topic)?;
+        self.check(session)?;
         progress(session.done.read);
-        Ok(session.done)
+        Ok(())
     }
 
-    /// Waits until no more records have gone out than the rate allows.
-    fn pace(&self, started: std::time::Instant, appended: u64) {
-        if self.rate > 0 {
-            let due = std::time::Duration::from_secs_f64(appended as f64 / self.rate as f64);
-            std::thread::sleep(due.saturating_sub(started.elapsed()));
+    /// Turns away a source whose first line says that it is another.
+    fn check(&self, session: &Session) -> anyhow::Result<()> {
+        if let Some(found) = &session.wrong_header {
+            let known = self.header.as_ref().map(|csv| csv.columns.join(", ")).unwrap_or_default();
+            let source = &session.done.source;
+            bail!("{source} begins with `{found}`, but the file names `{known}`");
         }
+        session.check(&self.topic)
+    }
+}
+
+/// How fast records may go out.
+struct Pace<'a> {
+    rate: u64,
+    started: Instant,
+    stop: &'a Stop,
+}
+
+impl Pace<'_> {
+    /// Waits until the next record may go out; says no when it is asked to stop first. What went
+    /// out before is sent meanwhile.
+    fn is_due(
+        &self,
+        session: &mut Session,
+        result: &mut anyhow::Result<()>,
+        progress: &mut dyn FnMut(u64),
+    ) -> bool {
+        if self.rate == 0 {
+            return true;
+        }
+        let due = Duration::from_secs_f64(session.done.appended as f64 / self.rate as f64);
+        while let Some(left) = due.checked_sub(self.started.elapsed()).filter(|l| !l.is_zero()) {
+            *result = session.poll();
+            progress(session.done.read);
+            if result.is_err() || self.stop.is_asked() {
+                return false;
+            }
+            thread::sleep(left.min(STEP));
+        }
+        true
     }
 }
 
@@ -356,7 +423,7 @@ impl Session {
             if self.acked >= self.last {
                 break;
             }
-            std::thread::sleep(std::time::Duration::from_micros(200));
+            thread::sleep(Duration::from_micros(200));
         }
         Ok(())
     }

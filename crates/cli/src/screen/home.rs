@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{paint::Paint, words};
-use crate::{args::Named, load, open::Opened, typed};
+use crate::{args::Named, load, open::Opened, store::Place, typed};
 
 /// What is said of a pipeline however it does.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(super) struct Home {
     pub(super) name: String,
     file: PathBuf,
     named: Named,
-    pub(super) directory: PathBuf,
+    pub(super) place: Place,
     /// The topics that records come from.
     pub(super) topics: Vec<String>,
     /// The addresses without an end that records come from.
@@ -27,7 +27,7 @@ impl Home {
             name: spec.name.clone(),
             file: opened.file.clone(),
             named: opened.named.clone(),
-            directory: opened.directory.clone(),
+            place: opened.place.clone(),
             topics: spec.input.iter().map(|(name, input)| input.topic(name).into()).collect(),
             streams: streams.filter(|address| load::is_stream(address)).cloned().collect(),
             watches_drift: spec.judge.drift.as_ref().map(|drift| drift.name()),
@@ -47,8 +47,7 @@ impl Home {
     /// The first line.
     pub(super) fn head(&self, paint: Paint) -> String {
         let version = env!("CARGO_PKG_VERSION");
-        let place = format!("embedded log in {}", self.directory.display());
-        let name = paint.bold(&self.name);
+        let (place, name) = (self.place.to_string(), paint.bold(&self.name));
         format!("{}  {name}   {}", paint.dim(&format!("alluvium {version}")), paint.dim(&place))
     }
 

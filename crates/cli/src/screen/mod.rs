@@ -17,7 +17,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alluvium_embedded::Embedded;
 use alluvium_flow::News;
 use alluvium_ledger::keeper::{Keeper, Next, Progress};
 
@@ -37,6 +36,7 @@ use crate::{
     open::Opened,
     plain,
     source::Position,
+    store::Store,
 };
 
 /// How often plain lines say how far it is.
@@ -95,7 +95,7 @@ impl Screen {
             trouble: None,
             waiting: None,
             was_stopped: false,
-            previous: last_run::read(&opened.directory, &opened.spec.name),
+            previous: last_run::read(&opened.place, &opened.spec.name),
         }
     }
 
@@ -187,7 +187,7 @@ impl Screen {
     }
 
     /// Called after every turn: takes the time, and does more only ten times a second.
-    pub fn tick(&mut self, keeper: &Keeper<Embedded>, next: Next) {
+    pub fn tick(&mut self, keeper: &Keeper<Store>, next: Next) {
         let now = Instant::now();
         self.story.learns(now);
         if let Some(pipeline) = keeper.pipeline()
@@ -241,7 +241,7 @@ impl Screen {
     }
 
     /// What it waits for, if anything.
-    fn reason(&self, keeper: &Keeper<Embedded>, next: Next, now: Instant) -> Option<String> {
+    fn reason(&self, keeper: &Keeper<Store>, next: Next, now: Instant) -> Option<String> {
         if next == Next::Standby {
             return Some("another process runs this pipeline; standing by".into());
         }
@@ -277,10 +277,10 @@ impl Screen {
     }
 
     /// All is done.
-    pub fn finish(&mut self, keeper: &mut Keeper<Embedded>) {
+    pub fn finish(&mut self, keeper: &mut Keeper<Store>) {
         self.clear();
         let Progress { lag, known, .. } = keeper.progress();
-        let log_bytes = keeper.log().file_bytes().ok();
+        let log_bytes = keeper.log().file_bytes().ok().flatten();
         let Some(pipeline) = keeper.pipeline() else {
             if !matches!(self.form, Form::Json) {
                 note("nothing was learned by this process");
@@ -315,7 +315,7 @@ impl Screen {
     fn remember(&self, records: u64) {
         let rate = words::rate(records, self.story.learning()).filter(|_| !self.follows);
         let run = LastRun { ended: clock::now(), records, records_per_second: rate };
-        if let Err(error) = last_run::write(&self.home.directory, &self.home.name, run) {
+        if let Err(error) = last_run::write(&self.home.place, &self.home.name, run) {
             note(&format!("warning: this run could not be noted down: {error}"));
         }
     }
@@ -329,29 +329,29 @@ impl Screen {
 
 /// The progress of a load.
 pub struct LoadBar {
-    source: String,
-    position: Position,
     live: Option<Live>,
     pace: Pace,
     due: Instant,
 }
 
-impl LoadBar {
-    /// A bar for a source.
-    pub fn new(source: &str, position: Position) -> LoadBar {
+/// A bar that has nothing to show yet.
+impl Default for LoadBar {
+    fn default() -> LoadBar {
         let (live, now) = (Live::new(), Instant::now());
-        LoadBar { source: source.into(), position, live, pace: Pace::new(0, now), due: now }
+        LoadBar { live, pace: Pace::new(0, now), due: now }
     }
+}
 
-    /// So many records were read.
-    pub fn at(&mut self, read: u64) {
+impl LoadBar {
+    /// So many records of a source were read.
+    pub fn at(&mut self, source: &str, read: u64, position: &Position) {
         let now = Instant::now();
         if now < self.due {
             return;
         }
         self.pace.at(read, now);
-        let share = self.position.share();
-        let line = |width| frame::loading(&self.source, read, share, &self.pace, width);
+        let share = position.share();
+        let line = |width| frame::loading(source, read, share, &self.pace, width);
         match &mut self.live {
             Some(live) => {
                 let line = live.paint.labelled("loading", &line(live.paint.bar()));

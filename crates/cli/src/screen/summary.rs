@@ -210,7 +210,7 @@ impl Summary<'_> {
         let topics = words::listed(&self.home.topics);
         let name = &self.home.name;
         let own = "{predictions,alarms,dead-letters,models,control,state}";
-        let mut lines = vec![format!("{}{size}", self.home.directory.display())];
+        let mut lines = vec![format!("{}{size}", self.home.place)];
         let topics = format!("topics {topics}, {name}.{own}");
         lines.extend(paint.has_room(&topics).then_some(topics));
         lines

@@ -1,6 +1,8 @@
 //! Names that cannot be: each stands for one thing, can be said wherever it is used, and none
 //! leads to the label but the label itself.
 
+use std::collections::BTreeSet;
+
 use super::{
     Mistake,
     model::baselines,
@@ -48,7 +50,8 @@ impl Planner<'_> {
             if own.is_some_and(|own| OWN_TOPICS.contains(&own)) {
                 let message = format!("{topic} is a topic that this pipeline writes itself");
                 let mistake = Mistake::new(format!("input.{name}.topic"), message);
-                self.mistakes.push(mistake.help("another pipeline, with another name, can read it"));
+                self.mistakes
+                    .push(mistake.help("another pipeline, with another name, can read it"));
             }
         }
     }
@@ -141,11 +144,12 @@ impl Planner<'_> {
             _ => None,
         });
         for (path, values) in class.into_iter().chain(categories) {
-            let mut sorted: Vec<&String> = values.iter().collect();
-            sorted.sort_unstable();
-            if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-                let message = format!("`{}` is listed twice", pair[0]);
-                self.mistakes.push(Mistake::new(path, message).help("list each once"));
+            let mut seen = BTreeSet::new();
+            for (index, value) in values.iter().enumerate().filter(|(_, name)| !seen.insert(*name))
+            {
+                let path = format!("{path}[{index}]");
+                let mistake = Mistake::new(path, format!("`{value}` is listed twice"));
+                self.mistakes.push(mistake.help("list each once"));
             }
         }
     }

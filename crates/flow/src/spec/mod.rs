@@ -29,7 +29,9 @@ pub use input::{Csv, EventTime, Format, Input, Json};
 pub use keep::Keep;
 pub use label::{ClassLabel, Label, LabelKind, NumberLabel};
 pub use model::Model;
-pub use run::{Answer, Champion, EmbeddedLog, Judge, LogChoice, Predictions, Refusals, Versions};
+pub use run::{
+    Answer, Champion, EmbeddedLog, Judge, KafkaLog, LogChoice, Predictions, Refusals, Versions,
+};
 
 /// A pipeline: what it reads, what it learns and how it runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

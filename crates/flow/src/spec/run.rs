@@ -106,6 +106,8 @@ impl Default for Refusals {
 pub enum LogChoice {
     /// In a directory on this machine: nothing to set up.
     Embedded(EmbeddedLog),
+    /// On Apache Kafka.
+    Kafka(KafkaLog),
 }
 
 impl Default for LogChoice {
@@ -122,6 +124,18 @@ pub struct EmbeddedLog {
     /// The directory, made if it is not there; relative to the pipeline file. Default:
     /// `"alluvium"`.
     pub directory: String,
+}
+
+/// Apache Kafka, 2.8 or newer. A bare text is `servers`. One of the two has to be there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-short" = "servers"))]
+pub struct KafkaLog {
+    /// Where to ask first: `host:port`, several with commas between. Default: what `client` says.
+    pub servers: Option<String>,
+    /// Kafka's own `client.properties`: encryption, users and passwords; relative to the pipeline
+    /// file. Default: none, so a plain connection.
+    pub client: Option<String>,
 }
 
 impl Default for EmbeddedLog {

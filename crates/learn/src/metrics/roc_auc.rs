@@ -16,10 +16,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    About, MetricComponent,
-    sums::weight,
-};
+use super::{About, MetricComponent, sums::weight};
 use crate::{
     Component, ConfigError, LabelShape, Metric, Outcome, Reader, Shape, State, StateError, Writer,
     check_count, ring::Ring,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alluvium_flow::{Batch, Headers};
-use alluvium_ledger::log::{LogError, Policy, Polled, Settled, Span, Ticket};
+use alluvium_ledger::log::{Errand, LogError, Policy, Polled, Settled, Span, Ticket};
 
 use super::{Bench, KEEP, Kept, Reading, numbered, ok, same, span};
 
@@ -377,11 +377,14 @@ pub(super) fn times_lead_to_offsets(bench: &mut Bench<'_>) {
 pub(super) fn one_holds_the_lease(bench: &mut Bench<'_>) {
     let (mut log, mut other) = (bench.log(), bench.log());
     let (pipeline, neighbour) = (bench.name("pipeline"), bench.name("neighbour"));
-    let mut first = ok("lease", log.lease(&pipeline));
+    let mut first = ok("lease", log.lease(&pipeline, Errand::Run));
     bench.poll("the lease", || first.held().then_some(()));
-    let mut second = ok("lease", other.lease(&pipeline));
-    let mut third = ok("lease", other.lease(&neighbour));
+    let mut second = ok("lease", other.lease(&pipeline, Errand::Run));
+    let mut third = ok("lease", other.lease(&neighbour, Errand::Run));
     bench.poll("another pipeline's lease", || third.held().then_some(()));
+    let load = Errand::Load { topic: &pipeline };
+    let mut fourth = ok("lease", other.lease(&pipeline, load));
+    bench.poll("another errand's lease", || fourth.held().then_some(()));
     for _ in 0..20 {
         assert!(first.held(), "it is not taken away");
         assert!(!second.held(), "two hold one lease");

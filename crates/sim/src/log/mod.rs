@@ -14,7 +14,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use alluvium_learn::Time;
 use alluvium_ledger::log::{
-    Appender, Ends, Lease, Log, LogError, PartitionEnds, Policy, RecordReader, Span,
+    Appender, Ends, Errand, Lease, Log, LogError, PartitionEnds, Policy, RecordReader, Span,
 };
 
 pub(crate) use self::{
@@ -173,10 +173,13 @@ impl Log for VirtualLog {
         Ok(())
     }
 
-    fn lease(&mut self, pipeline: &str) -> Result<Box<dyn Lease>, LogError> {
+    fn lease(&mut self, pipeline: &str, errand: Errand<'_>) -> Result<Box<dyn Lease>, LogError> {
         let mut world = self.world.borrow_mut();
         world.call(self.client)?;
-        let number = world.ask_for_lease(pipeline);
+        let number = match errand {
+            Errand::Run => world.ask_for_lease(pipeline),
+            Errand::Load { topic } => world.ask_for_lease(&format!("load {pipeline} {topic}")),
+        };
         Ok(Box::new(VirtualLease { world: self.world.clone(), number }))
     }
 }
