@@ -173,8 +173,8 @@ mod tests {
         assert_eq!(toward(0.1, 0.1, 0.3), 0.1);
         assert_eq!(toward(f64::MAX, f64::MIN, 0.5), 0.0);
         assert_eq!(toward(f64::MAX, f64::MIN, 1.0), f64::MIN);
-        // One and a half units of the last place of the greatest number: their difference is rounded
-        // up, and so is the sum of it and the first.
+        // One and a half units of the last place of the greatest number: their difference is
+        // rounded up, and so is the sum of it and the first.
         let far = 1.5 * (f64::MAX - f64::MAX.next_down());
         assert_eq!(toward(far, f64::MAX, 1.0), f64::MAX);
         assert_eq!(toward(-far, f64::MIN, 1.0), f64::MIN);

@@ -4,9 +4,10 @@
 //! - Makes: `step`, a block of `1 << bits` slots. Each column gives one pair: for an identity or a
 //!   text (as a whole) the slot is a hash of the column's name and the value, for a category of the
 //!   name and the value's code (so all values beyond `values_max` are one), and the pair's value is
-//!   1; for a number the slot is a hash of the name, and the value is the number, at most 3.4e38. Another bit of the hash gives the sign, so that what falls into one slot cancels out
-//!   on average. Equal slots are summed; zeros are left out. The slot hangs on the name and not on
-//!   the place in the list, so that moving a name changes nothing.
+//!   1; for a number the slot is a hash of the name, and the value the number, at most 3.4e38.
+//!   Another bit of the hash gives the sign, so that what falls into one slot cancels out on
+//!   average. Equal slots are summed; zeros are left out. The slot hangs on the name and not on the
+//!   place in the list, so that moving a name changes nothing.
 //! - Cost: one hash for each column and record; no state. What it costs a learner is `bits`.
 //! - Not for: features that have to be explained, since a slot has no name.
 //! - Paper: K. Weinberger, A. Dasgupta, J. Langford, A. Smola, J. Attenberg, "Feature Hashing for

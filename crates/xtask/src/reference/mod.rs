@@ -53,7 +53,8 @@ const FAMILIES: [Family; 4] = [
     },
 ];
 
-/// What surrounds a learner: no family, as a model may have each of them, but settings of the model.
+/// What surrounds a learner: no family, as a model may have each of them, but settings of the
+/// model.
 struct Surround {
     /// The setting, and the file it is in.
     name: &'static str,

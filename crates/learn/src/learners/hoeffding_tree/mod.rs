@@ -125,10 +125,10 @@ pub struct Config {
     /// The most tests between the root and a leaf. Range: 1 to 1000. Default: 100. Lower it for a
     /// tree to read, or to keep it from growing for ever on a stream without end.
     pub depth_max: u32,
-    /// The most memory the tree takes. Range: 64 KiB to 1024 GiB. Default: 64 MiB. When it is reached,
-    /// the leaves that have least to gain from a split are switched off: they answer by their
-    /// classes' shares until there is room again. Half of it at most is for the tree itself; where
-    /// that is full, no leaf is split any more. Raise it for large trees of many features or
+    /// The most memory the tree takes. Range: 64 KiB to 1024 GiB. Default: 64 MiB. When it is
+    /// reached, the leaves that have least to gain from a split are switched off: they answer by
+    /// their classes' shares until there is room again. Half of it at most is for the tree itself;
+    /// where that is full, no leaf is split any more. Raise it for large trees of many features or
     /// classes.
     pub memory_max: Bytes,
     /// Whether a leaf is split only where the test is better than none, by as much as chance does

@@ -265,7 +265,8 @@ fn a_tree_restored_in_the_middle_goes_on_alike() {
     }
 }
 
-/// Both zeros are equal, so which of them an extreme is has to be laid down: by the order they came.
+/// Both zeros are equal, so which of them an extreme is has to be laid down: the one that came
+/// first.
 #[test]
 fn of_two_zeros_the_first_is_the_extreme() {
     for zeros in [[0.0, -0.0], [-0.0, 0.0]] {
