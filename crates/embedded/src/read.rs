@@ -24,6 +24,9 @@ pub(crate) struct Reader {
     spans: Vec<Reading>,
     /// The span whose turn it is.
     turn: usize,
+    /// The commit whose view last had nothing to read. Until there is another, there is nothing
+    /// still, and nobody need look at every partition to see it.
+    quiet_at: Option<usize>,
     scratch: Scratch,
 }
 
@@ -52,14 +55,18 @@ impl Reader {
                 });
             }
         }
-        Ok(Reader { store, spans: readings, turn: 0, scratch: Scratch::default() })
+        let scratch = Scratch::default();
+        Ok(Reader { store, spans: readings, turn: 0, quiet_at: None, scratch })
     }
 }
 
 impl RecordReader for Reader {
     fn poll(&mut self, into: &mut Batch) -> Result<Polled, LogError> {
         into.clear();
-        let Reader { store, spans, turn, scratch } = self;
+        let Reader { store, spans, turn, quiet_at, scratch } = self;
+        if *quiet_at == Some(store.newest_commit()) {
+            return Ok(Polled::Nothing);
+        }
         let mut txn = None;
         for step in 0..spans.len() {
             let index = (*turn + step) % spans.len();
@@ -85,10 +92,14 @@ impl RecordReader for Reader {
                 }
             }
         }
+        // What the view says it is, not what was asked before or after: a commit is in the file a
+        // moment before a view shows it.
+        *quiet_at = txn.map(|txn| txn.id());
         Ok(Polled::Nothing)
     }
 
     fn pause(&mut self, span: usize, paused: bool) {
+        self.quiet_at = None;
         if let Some(span) = self.spans.get_mut(span) {
             span.paused = paused;
         }
@@ -206,7 +217,7 @@ fn offset_at(
 
 #[cfg(test)]
 mod tests {
-    use alluvium_ledger::log::{Log, Policy};
+    use alluvium_ledger::log::{Log, Outgoing, Policy};
 
     use super::*;
     use crate::{Embedded, store::Partition};
@@ -228,5 +239,37 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(reader.poll(&mut Batch::new()), Err(expected.clone()));
         }
+    }
+
+    #[test]
+    fn a_quiet_log_is_looked_at_again_after_a_commit_or_a_pause() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = Embedded::open(directory.path()).unwrap();
+        log.create("topic", 2, Policy::Delete { retention_ms: None }).unwrap();
+        let spans =
+            [0, 1].map(|partition| Span { topic: "topic".into(), partition, from: 0, to: None });
+        let (mut reader, mut batch) =
+            (Reader::new(log.store.clone(), &spans).unwrap(), Batch::new());
+        let mut append = |partition| {
+            let mut session = log.appender().unwrap();
+            let route = session.route("topic", partition).unwrap();
+            let headers = alluvium_flow::Headers::default();
+            let value = Some(&b"value"[..]);
+            session.submit(route, Outgoing { time: 0, key: None, value, headers });
+            let mut settled = Vec::new();
+            while settled.is_empty() {
+                session.poll(&mut settled).unwrap();
+            }
+        };
+        assert_eq!(reader.poll(&mut batch), Ok(Polled::Nothing));
+        assert!(reader.quiet_at.is_some(), "it need not look again");
+        append(1);
+        assert_eq!(reader.poll(&mut batch), Ok(Polled::Records));
+        reader.pause(0, true);
+        append(0);
+        assert_eq!(reader.poll(&mut batch), Ok(Polled::Nothing));
+        reader.pause(0, false);
+        assert_eq!(reader.poll(&mut batch), Ok(Polled::Records));
+        assert_eq!(reader.poll(&mut batch), Ok(Polled::Nothing));
     }
 }
