@@ -31,6 +31,9 @@ pub fn options(opened: &Opened, follow: bool) -> Options {
         snapshot_steps: 2_000_000,
         snapshot_ms: 10_000,
         buffer_bytes: 16 << 20,
+        waiting_bytes: 64 << 20,
+        cut_ms: 20,
+        retry_ms: 100,
         tick_ms: None,
         refused_share_max: opened.spec.refusals.share_max,
     }

@@ -59,7 +59,10 @@ pub fn boundaries(seed: u64) -> Result<(), String> {
             cut_records_max: *random.pick(&[1, 2, 3, 7, 20, 1_000]),
             snapshot_steps: random.between(1, 40),
             snapshot_ms: 1_000_000,
-            buffer_bytes: *random.pick(&[1, 50, 500, 1 << 20]),
+            buffer_bytes: *random.pick(&[1, 150, 1_500, 1 << 20]),
+            waiting_bytes: *random.pick(&[1, 500, 1 << 20]),
+            cut_ms: 0,
+            retry_ms: 1,
             tick_ms: None,
             refused_share_max: 1.0,
         };

@@ -254,7 +254,10 @@ impl Play {
             cut_records_max: random.between(1, 8) as usize,
             snapshot_steps: random.between(1, self.size.snapshot_steps_max),
             snapshot_ms: [30, 300, 3_000][random.index(3)],
-            buffer_bytes: random.between(1, 200) as usize,
+            buffer_bytes: random.between(1, 600) as usize,
+            waiting_bytes: [300, 3_000, 1 << 20, 1 << 20][random.index(4)],
+            cut_ms: [0, 0, 0, 20][random.index(4)],
+            retry_ms: [0, 0, 2][random.index(3)],
             tick_ms: (self.kind != Kind::Finished && random.chance(300))
                 .then(|| random.between(10, 300) as i64),
             refused_share_max: 1.0,

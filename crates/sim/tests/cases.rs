@@ -7,7 +7,7 @@ use alluvium_flow::{Batch, Decision, Headers, Settings, spec::Spec};
 use alluvium_ledger::{
     control::Control,
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Log, Outgoing, Policy, Polled, Span},
+    log::{Appender, Ends, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span},
     manifest::StateKey,
 };
 use alluvium_sim::{Faults, VirtualLog};
@@ -40,6 +40,9 @@ fn options(settings: &Arc<Settings>) -> Options {
         snapshot_steps: 1000,
         snapshot_ms: 1_000_000,
         buffer_bytes: 1 << 20,
+        waiting_bytes: 1 << 20,
+        cut_ms: 0,
+        retry_ms: 1,
         tick_ms: None,
         refused_share_max: 1.0,
     }
@@ -76,6 +79,13 @@ fn finish(keeper: &mut Keeper<VirtualLog>) -> Result<(), Halt> {
         }
     }
     panic!("no end: {:?}", keeper.progress());
+}
+
+/// A turn each millisecond.
+fn turn(keeper: &mut Keeper<VirtualLog>, times: std::ops::Range<i64>) {
+    for now in times {
+        keeper.turn(now, GO).unwrap();
+    }
 }
 
 /// How many manifests the state topic holds.
@@ -303,4 +313,119 @@ fn control_that_ends_before_the_newest_manifest_halts_at_once() {
     let end = finish(&mut Keeper::new(log.client(), options(&settings)));
     assert!(matches!(end, Err(Halt::LogChanged(_))), "{end:?}");
     assert!(terms(&mut log) <= 2, "it opened {} terms to find out", terms(&mut log));
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_no_manifest_up() {
+    let mut log = log_with(3);
+    let settings = settings("1000 records");
+    let often = Options { follow: true, snapshot_ms: 100, ..options(&settings) };
+    let mut keeper = Keeper::new(log.client(), often);
+    let year = 365 * 86_400_000;
+    turn(&mut keeper, year..year + 200);
+    let before = manifests(&mut log);
+    append(&mut log, "x", b"3,3");
+    turn(&mut keeper, 0..300);
+    assert!(manifests(&mut log) > before, "no manifest since the clock was set back");
+}
+
+#[test]
+fn a_failure_that_stays_opens_few_terms() {
+    let mut log = log_with(3);
+    let retry = Options { retry_ms: 100, ..options(&settings("10 records")) };
+    let mut keeper = Keeper::new(log.client(), retry);
+    // Two writers that both believe in the lease: each opens a term over the other's.
+    for now in 0..60_000 {
+        if now % 7 == 0 {
+            append(&mut log, "p.control", &Control::Term { by: "another".into() }.encode());
+        }
+        keeper.turn(now, GO).unwrap();
+    }
+    let others = 60_000 / 7;
+    let own = terms(&mut log) - others;
+    assert!(own < 30, "{own} terms in a minute");
+}
+
+#[test]
+fn what_arrives_is_cut_fifty_times_a_second_at_most() {
+    let mut log = log_with(1);
+    let slow = Options { follow: true, cut_ms: 20, ..options(&settings("1000 records")) };
+    let mut keeper = Keeper::new(log.client(), slow);
+    for now in 0..1_000 {
+        append(&mut log, "x", b"1,1");
+        keeper.turn(now, GO).unwrap();
+    }
+    turn(&mut keeper, 1_000..1_020);
+    assert_eq!(keeper.progress().step, 1_001);
+    let control = log.ends("p.control").unwrap().unwrap().partitions[0].stable;
+    assert!(control < 60, "{control} records of control in a second");
+}
+
+#[test]
+fn a_crash_after_an_adoption_changes_nothing() {
+    let (before, after) = (with_inputs(&["x"]), with_inputs(&["w", "x"]));
+    let mut log = log_with(3);
+    log.create("w", 1, KEEP).unwrap();
+    finish(&mut Keeper::new(log.client(), options(&before))).unwrap();
+    (0..2).for_each(|_| append(&mut log, "w", b"5,5"));
+    request(&mut log, Decision::Adopt { settings: after.clone() });
+    let mut keeper = Keeper::new(log.client(), options(&after));
+    while keeper.progress().step < 6 {
+        keeper.turn(0, GO).unwrap();
+    }
+    drop(keeper);
+    let mut next = Keeper::new(log.client(), options(&after));
+    assert_eq!(finish(&mut next), Ok(()));
+    assert_eq!(next.pipeline().unwrap().counters().read, 5);
+}
+
+/// A log whose records of one topic are not what was written.
+struct Damaged(VirtualLog);
+
+struct DamagedReader;
+
+impl RecordReader for DamagedReader {
+    fn poll(&mut self, _: &mut Batch) -> Result<Polled, LogError> {
+        Err(LogError::Corrupt("the records of x:0 from offset 0 on".into()))
+    }
+
+    fn pause(&mut self, _: usize, _: bool) {}
+}
+
+impl Log for Damaged {
+    fn reader(&mut self, spans: &[Span]) -> Result<Box<dyn RecordReader>, LogError> {
+        match spans {
+            [span] if &*span.topic == "x" => Ok(Box::new(DamagedReader)),
+            spans => self.0.reader(spans),
+        }
+    }
+
+    fn appender(&mut self) -> Result<Box<dyn Appender>, LogError> {
+        self.0.appender()
+    }
+
+    fn ends(&mut self, topic: &str) -> Result<Option<Ends>, LogError> {
+        self.0.ends(topic)
+    }
+
+    fn offsets_at(&mut self, topic: &str, time: i64) -> Result<Vec<u64>, LogError> {
+        self.0.offsets_at(topic, time)
+    }
+
+    fn create(&mut self, topic: &str, partitions: u32, policy: Policy) -> Result<(), LogError> {
+        self.0.create(topic, partitions, policy)
+    }
+
+    fn lease(&mut self, pipeline: &str) -> Result<Box<dyn Lease>, LogError> {
+        self.0.lease(pipeline)
+    }
+}
+
+#[test]
+fn damage_halts_and_is_named() {
+    let log = log_with(3);
+    let mut keeper = Keeper::new(Damaged(log.client()), options(&settings("10 records")));
+    let halt = (0..1_000).find_map(|now| keeper.turn(now, GO).err());
+    let Some(Halt::LogChanged(why)) = halt else { panic!("{halt:?}") };
+    assert!(why.contains("x:0"), "{why}");
 }

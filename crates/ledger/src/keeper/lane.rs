@@ -50,7 +50,7 @@ pub(crate) struct Lane {
     buffered: VecDeque<Decoded>,
     /// The number of the first buffered batch.
     first: u64,
-    /// Bytes of the buffered records.
+    /// What the buffered records cost, in bytes.
     pub(crate) buffered_bytes: usize,
     /// Whether an accepted record has named it.
     pub(crate) named: bool,
@@ -112,7 +112,7 @@ impl Lane {
         }
         rows.clear();
         decoder.decode(self.partition, batch, rows);
-        self.buffered_bytes += batch.bytes().len();
+        self.buffered_bytes += cost_bytes(batch);
         self.buffered.push_back(decoded);
     }
 
@@ -241,7 +241,7 @@ impl Lane {
                 || (self.learned.batch == self.first && self.learned.row >= decoded.batch.len())
         }) {
             if let Some(decoded) = self.buffered.pop_front() {
-                self.buffered_bytes -= decoded.batch.bytes().len();
+                self.buffered_bytes -= cost_bytes(&decoded.batch);
                 spare.push(decoded);
             }
             if self.learned.batch == self.first {
@@ -253,6 +253,14 @@ impl Lane {
             self.first += 1;
         }
     }
+}
+
+/// What a record costs in memory beside its bytes, roughly: records without any have a cost too.
+const RECORD_BYTES: usize = 64;
+
+/// What a batch costs in memory, roughly.
+fn cost_bytes(batch: &Batch) -> usize {
+    batch.bytes().len() + batch.len() * RECORD_BYTES
 }
 
 /// What is next in a partition.
@@ -270,5 +278,33 @@ impl Lane {
     /// There are no records left below `end` in the plan: the plan stands at the end itself.
     pub(crate) fn finish_plan(&mut self, end: u64) {
         self.planned.position = self.planned.position.max(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alluvium_flow::Headers;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Decoder for Nothing {
+        fn decode(&mut self, _: u32, _: &Batch, _: &mut Rows) {}
+    }
+
+    #[test]
+    fn records_without_bytes_fill_the_buffer_too() {
+        let mut lane = Lane::new(Some(0), "x".into(), 0, 0, 0);
+        let mut decoded = Decoded::default();
+        for offset in 0..1000 {
+            decoded.batch.push(offset, 0, None, Some(b""), Headers::default());
+        }
+        decoded.batch.next = 1000;
+        lane.deliver(decoded, &mut Nothing);
+        assert!(lane.buffered_bytes >= 1000 * size_of::<alluvium_flow::Meta>());
+        while lane.learn(1000, None, 100).is_some_and(|(_, rows)| !rows.is_empty()) {}
+        lane.recycle(&mut Vec::new());
+        assert_eq!(lane.buffered_bytes, 0);
     }
 }

@@ -33,6 +33,10 @@ impl<L: Log> Keeper<L> {
         let office = office.as_mut().expect("only an office learns");
         let (mut left, mut any) = (budget, false);
         while left > 0 && !office.replay.pending.is_empty() {
+            // What nobody has taken yet must not pile up.
+            if office.outputs.waiting_bytes() >= options.waiting_bytes {
+                break;
+            }
             effects.clear();
             effects.term = office.term;
             office.start();

@@ -4,7 +4,7 @@ use alluvium_flow::{Chain, Decision, order};
 use alluvium_learn::Time;
 
 use super::{
-    Halt, Keeper, Next, Office, Pending, Signals, Trouble, input_ends, lane::Head,
+    Halt, Keeper, Next, Office, Pending, Signals, Trouble, has_passed, input_ends, lane::Head,
     learn::inputs_digest,
 };
 use crate::{
@@ -156,7 +156,7 @@ impl<L: Log> Keeper<L> {
             office.plan_catchup(options.cut_records_max)
         } else if options.follow || !office.replay.fold.caught_up() {
             office.look_for_partitions(log, now)?;
-            office.plan_live()
+            office.plan_live(now, options.cut_ms)
         } else {
             None
         };
@@ -199,7 +199,7 @@ impl Office {
             return Some(self.empty_cut());
         }
         let silent = self.replay.pending.is_empty()
-            && tick_ms.is_some_and(|t| now - self.last_activity >= t);
+            && tick_ms.is_some_and(|span| has_passed(self.last_activity, now, span));
         silent.then(|| Body::Tick { time: self.replay.fold.time.map_or(now, |time| time.max(now)) })
     }
 
@@ -269,8 +269,12 @@ impl Office {
         (planned > 0 || done).then(|| self.cut(done))
     }
 
-    /// A cut by arrival: what has been delivered, of every partition.
-    fn plan_live(&mut self) -> Option<Body> {
+    /// A cut by arrival: what has been delivered, of every partition. At once, if the last is some
+    /// time ago; else what arrives meanwhile goes with it.
+    fn plan_live(&mut self, now: Time, cut_ms: Time) -> Option<Body> {
+        if self.last_cut.is_some_and(|last| !has_passed(last, now, cut_ms)) {
+            return None;
+        }
         let mut any = false;
         for lane in &mut self.replay.lanes {
             let end = lane.delivered;
@@ -281,13 +285,16 @@ impl Office {
                 lane.finish_plan(end);
                 any = true;
             }
+        if any {
+            self.last_cut = Some(now);
+        }
         }
         any.then(|| self.cut(false))
     }
 
     /// A partition that was added joins the next cut, from its beginning.
     fn look_for_partitions(&mut self, log: &mut dyn Log, now: Time) -> Result<(), Trouble> {
-        if now - self.last_look < LOOK_MS {
+        if !has_passed(self.last_look, now, LOOK_MS) {
             return Ok(());
         }
         self.last_look = now;

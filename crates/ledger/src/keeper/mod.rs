@@ -46,8 +46,17 @@ pub struct Options {
     pub snapshot_steps: u64,
     /// A manifest at the latest after so much time, in milliseconds.
     pub snapshot_ms: i64,
-    /// How many bytes of records are read ahead, for each partition.
+    /// How many bytes of records are read ahead, for each partition; more than sixteen share what
+    /// sixteen would have.
     pub buffer_bytes: usize,
+    /// How many bytes of outputs may wait for their acknowledgement before learning waits as well.
+    pub waiting_bytes: usize,
+    /// The least time between two cuts of what arrives, in milliseconds. Control grows with every
+    /// cut, and each is an append that must be durable.
+    pub cut_ms: i64,
+    /// How long to wait after a failure before a term is opened again, in milliseconds. Each time
+    /// twice as long, up to fifty times, until there is a manifest again.
+    pub retry_ms: i64,
     /// Say that time has passed after so much silence, in milliseconds; `None`: never.
     pub tick_ms: Option<i64>,
     /// The share of refused records among the newest ones beyond which no more order is written.
@@ -187,6 +196,8 @@ pub(crate) struct Office {
     last_activity: Time,
     /// When new partitions were last looked for.
     last_look: Time,
+    /// When what had arrived was last cut.
+    last_cut: Option<Time>,
     /// Each input topic's identity.
     topics: BTreeMap<String, u128>,
 }
@@ -203,6 +214,10 @@ pub struct Keeper<L: Log> {
     news: Vec<News>,
     halted: Option<Halt>,
     learn_records: usize,
+    /// When the newest failure was, if it is still waited for.
+    failed_at: Option<Time>,
+    /// How many failures there were since the newest manifest.
+    failures: u32,
 }
 
 /// How far a keeper is.
@@ -233,6 +248,8 @@ impl<L: Log> Keeper<L> {
             news: Vec::new(),
             halted: None,
             learn_records: live::LEARN_RECORDS,
+            failed_at: None,
+            failures: 0,
         }
     }
 
@@ -257,6 +274,7 @@ impl<L: Log> Keeper<L> {
             return Ok(Next::Standby);
         }
         let result = match std::mem::replace(&mut self.phase, Phase::Standby) {
+            Phase::Standby if self.must_wait(now) => Ok(Next::Wait),
             Phase::Standby => self.begin(now),
             Phase::Recovering(recovery) => self.recover(recovery),
             Phase::Live => {
@@ -271,20 +289,44 @@ impl<L: Log> Keeper<L> {
                 }
                 Ok(next)
             }
-            Err(Trouble::Halt(halt)) => {
-                self.step_down(halt.to_string());
-                self.halted = Some(halt.clone());
-                Err(halt)
+            Err(Trouble::Halt(halt)) => self.halt(halt),
+            // Neither mends itself, and to try again would say so to nobody.
+            Err(Trouble::Log(error @ LogError::Corrupt(_))) => {
+                self.halt(Halt::LogChanged(error.to_string()))
+            }
+            Err(Trouble::Log(error @ LogError::TooLarge { .. })) => {
+                self.halt(Halt::Broken(error.to_string()))
             }
             Err(Trouble::StepDown(why)) => {
-                self.step_down(why.into());
+                self.fail(why.into(), now);
                 Ok(Next::Wait)
             }
             Err(Trouble::Log(error)) => {
-                self.step_down(error.to_string());
+                self.fail(error.to_string(), now);
                 Ok(Next::Wait)
             }
         }
+    }
+
+    fn halt(&mut self, halt: Halt) -> Result<Next, Halt> {
+        self.step_down(halt.to_string());
+        self.halted = Some(halt.clone());
+        Err(halt)
+    }
+
+    /// Steps down, to try again later: every attempt leaves a TERM in control, and reads again what
+    /// recovery reads.
+    fn fail(&mut self, why: String, now: Time) {
+        self.step_down(why);
+        (self.failed_at, self.failures) = (Some(now), self.failures.saturating_add(1));
+    }
+
+    /// Whether the newest failure is too fresh for another attempt.
+    fn must_wait(&mut self, now: Time) -> bool {
+        let doubled = 1_i64 << self.failures.saturating_sub(1).min(16);
+        let wait = self.options.retry_ms.saturating_mul(doubled.min(RETRIES_MAX));
+        self.failed_at = self.failed_at.filter(|failed_at| !has_passed(*failed_at, now, wait));
+        self.failed_at.is_some()
     }
 
     /// The pipeline as it is now, if there is one.
@@ -337,6 +379,15 @@ impl<L: Log> Keeper<L> {
     fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.options.prefix)
     }
+}
+
+/// How many times its first delay an attempt waits at most.
+const RETRIES_MAX: i64 = 50;
+
+/// Whether so much time has passed since then. If the clock was set back it has: nothing may wait
+/// until the clock has come round again.
+pub(crate) fn has_passed(since: Time, now: Time, span: Time) -> bool {
+    now < since || now.saturating_sub(since) >= span
 }
 
 /// Positions by input and partition, for manifests and goals.

@@ -1,6 +1,8 @@
 //! Releases outputs once: each carries its key in the order, and only what lies beyond the greatest
 //! key found in the log is released.
 
+use std::collections::VecDeque;
+
 use alluvium_flow::{Effects, OutKey, OutTopic};
 use alluvium_learn::Time;
 
@@ -28,6 +30,31 @@ pub(crate) struct OutLane {
     pub(crate) acked_end: u64,
     submitted: Option<Ticket>,
     acked: Option<Ticket>,
+    waiting: Waiting,
+}
+
+/// What was submitted to a route and is not acknowledged.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    /// Tickets and bytes.
+    records: VecDeque<(Ticket, usize)>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn submit(&mut self, ticket: Ticket, record: &Outgoing<'_>) {
+        let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        let bytes = length(record.key) + length(record.value) + record.headers.bytes().len();
+        self.records.push_back((ticket, bytes));
+        self.bytes += bytes;
+    }
+
+    /// An acknowledgement stands for everything that was submitted before it, too.
+    fn settle(&mut self, settled: Ticket) {
+        while let Some((_, bytes)) = self.records.pop_front_if(|(ticket, _)| *ticket <= settled) {
+            self.bytes -= bytes;
+        }
+    }
 }
 
 /// All output partitions, and the topic of versions.
@@ -38,6 +65,7 @@ pub(crate) struct Outputs {
     /// that of the topics' own numbers.
     of_topic: [(usize, usize); OUT_TOPICS.len()],
     models: Option<(Route, Option<Ticket>, Option<Ticket>)>,
+    models_waiting: Waiting,
 }
 
 impl OutLane {
@@ -51,6 +79,7 @@ impl OutLane {
             acked_end: 0,
             submitted: None,
             acked: None,
+            waiting: Waiting::default(),
         }
     }
 }
@@ -61,7 +90,6 @@ impl Outputs {
             let first = lanes.iter().position(|lane| lane.topic == topic).unwrap_or_default();
             (first, lanes.iter().filter(|lane| lane.topic == topic).count())
         });
-        Outputs { lanes, of_topic, models: Some((models, None, None)) }
     }
 
     /// The pairs a manifest holds.
@@ -119,10 +147,12 @@ impl Outputs {
     /// Whether everything up to those tickets is acknowledged.
     pub(crate) fn acked_up_to(&self, tickets: &[Option<Ticket>]) -> bool {
         let models = self.models.and_then(|(_, _, acked)| acked);
+            self.models_waiting.settle(settled.ticket);
         let acked = self.lanes.iter().map(|lane| lane.acked).chain([models]);
         acked.zip(tickets).all(|(acked, ticket)| acked >= *ticket)
     }
 
+            lane.waiting.settle(settled.ticket);
     /// Whether everything submitted is acknowledged.
     pub(crate) fn all_acked(&self) -> bool {
         self.acked_up_to(&self.submitted())
@@ -144,11 +174,18 @@ impl Outputs {
             }
             let record = Outgoing {
                 time: now,
+    /// How many bytes were submitted and are not acknowledged.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.waiting.bytes).sum::<usize>() + self.models_waiting.bytes
+    }
+
                 key: output.key.map(|part| effects.part(part)),
                 value: Some(effects.part(output.value)),
                 headers: effects.headers(output),
             };
-            lane.submitted = Some(appender.submit(lane.route, record));
+            let ticket = appender.submit(lane.route, record);
+            lane.submitted = Some(ticket);
+            lane.waiting.submit(ticket, &record);
         }
         if let Some((route, submitted, _)) = &mut self.models {
             for record in &effects.models {
@@ -158,7 +195,9 @@ impl Outputs {
                     value: record.value.as_deref(),
                     headers: alluvium_flow::Headers::default(),
                 };
-                *submitted = Some(appender.submit(*route, outgoing));
+                let ticket = appender.submit(*route, outgoing);
+                *submitted = Some(ticket);
+                self.models_waiting.submit(ticket, &outgoing);
             }
         }
     }
@@ -175,4 +214,24 @@ pub(super) fn parse_order(value: &[u8]) -> Option<(OutKey, u64)> {
     let mut parts = std::str::from_utf8(value).ok()?.split('.');
     let (step, ordinal) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     Some((OutKey { step, ordinal }, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_counted_until_it_is_acknowledged() {
+        let mut waiting = Waiting::default();
+        let headers = alluvium_flow::Headers::default();
+        for ticket in 0..5 {
+            let record = Outgoing { time: 0, key: Some(b"k"), value: Some(b"val"), headers };
+            waiting.submit(ticket, &record);
+        }
+        assert_eq!(waiting.bytes, 20);
+        waiting.settle(2);
+        assert_eq!(waiting.bytes, 8);
+        waiting.settle(4);
+        assert_eq!((waiting.bytes, waiting.records.len()), (0, 0));
+    }
 }

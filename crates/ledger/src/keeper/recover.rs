@@ -103,6 +103,7 @@ impl<L: Log> Keeper<L> {
             goal: None,
             last_activity: 0,
             last_look: 0,
+            last_cut: None,
             topics,
         }));
         let mut early_ends = Vec::new();

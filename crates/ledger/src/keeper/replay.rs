@@ -118,10 +118,11 @@ impl Replay {
         if self.reader.is_none() {
             self.open_reader(log)?;
         }
+        let share = share(buffer_bytes, self.spans.len());
         let reader = self.reader.as_mut().expect("opened above");
         for (index, lane) in self.spans.iter().enumerate() {
             let lane = &mut self.lanes[*lane];
-            let paused = lane.buffered_bytes >= buffer_bytes;
+            let paused = lane.buffered_bytes >= share;
             if paused != lane.paused {
                 reader.pause(index, paused);
                 lane.paused = paused;
@@ -164,8 +165,29 @@ impl Replay {
     }
 }
 
+/// So many partitions read ahead as much as they may; more share what these would have.
+const FULL_BUFFERS: usize = 16;
+
+/// How many bytes each of so many partitions reads ahead.
+fn share(buffer_bytes: usize, partitions: usize) -> usize {
+    let all = buffer_bytes.saturating_mul(FULL_BUFFERS);
+    (all / partitions.max(1)).clamp(1, buffer_bytes.max(1))
+}
+
 /// Which of a pipeline's inputs a partition belongs to, if any, and its place among equals.
 fn place_in(pipeline: &Pipeline, input: &str, partition: u32) -> (Option<usize>, Rank) {
     let input = pipeline.inputs().iter().position(|found| *found.name == *input);
     (input, (input.unwrap_or_default() as u32) << 16 | partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_partitions_share_what_a_few_have() {
+        assert_eq!([1, 16].map(|partitions| share(1000, partitions)), [1000, 1000]);
+        assert_eq!(share(1000, 100), 160);
+        assert_eq!(share(0, 5), 1, "one batch must always fit");
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alluvium_flow::{Batch, Chain, Headers, Pipeline, order::OrderKey};
 use alluvium_learn::{Reader, Time, Writer};
 
-use super::{Halt, Keeper, Office, Options, Trouble, positions};
+use super::{Halt, Keeper, Office, Options, Trouble, has_passed, positions};
 use crate::{
     bugs::{Bug, planted},
     control::{At, Fold},
@@ -95,7 +95,7 @@ impl Snapshots {
         if steps == newest {
             return false;
         }
-        let waited = self.last.is_some_and(|last| now - last >= every_ms);
+        let waited = self.last.is_some_and(|last| has_passed(last, now, every_ms));
         self.wanted || steps - newest >= every_steps || waited
     }
 }
@@ -104,10 +104,14 @@ impl<L: Log> Keeper<L> {
     /// Takes, continues or finishes a snapshot. Says whether anything was done.
     pub(super) fn snapshot(&mut self, now: Time, stop: bool) -> Result<bool, Trouble> {
         let topic = self.topic("control");
-        let Keeper { office, log, options, .. } = self;
+        let Keeper { office, log, options, failures, .. } = self;
         let office = office.as_mut().expect("live means in office");
         if office.snapshots.running.is_some() {
-            return office.continue_snapshot(log, &topic, now);
+            let any = office.continue_snapshot(log, &topic, now)?;
+            if office.snapshots.running.is_none() {
+                *failures = 0;
+            }
+            return Ok(any);
         }
         let Some(pipeline) = &office.replay.pipeline else { return Ok(false) };
         let at_boundary = office.replay.pending.front().is_none_or(|pending| !pending.started);
