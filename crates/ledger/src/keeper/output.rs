@@ -86,7 +86,15 @@ impl OutLane {
 
 impl Outputs {
     pub(crate) fn new(lanes: Vec<OutLane>, models: Route) -> Outputs {
-        let of_topic = OUT_TOPICS.map(|topic| {
+        let models = Some((models, None, None));
+        let mut outputs = Outputs { lanes, models, ..Outputs::default() };
+        outputs.find_topics();
+        outputs
+    }
+
+    fn find_topics(&mut self) {
+        let lanes = &self.lanes;
+        self.of_topic = OUT_TOPICS.map(|topic| {
             let first = lanes.iter().position(|lane| lane.topic == topic).unwrap_or_default();
             (first, lanes.iter().filter(|lane| lane.topic == topic).count())
         });
@@ -102,8 +110,16 @@ impl Outputs {
         self.lanes.iter().map(state).collect()
     }
 
-    /// Takes the pairs of a manifest.
+    /// Takes the pairs of a manifest. A partition that was added to one of the topics since is left
+    /// alone: were it used, outputs would go elsewhere than those before them, and what was
+    /// released there would be released once more.
     pub(crate) fn restore(&mut self, states: &[OutState]) {
+        let is_known = |lane: &OutLane| {
+            let mut of_topic = states.iter().filter(|s| s.topic == lane.topic.name()).peekable();
+            of_topic.peek().is_none() || of_topic.any(|s| s.partition == lane.partition)
+        };
+        self.lanes.retain(is_known);
+        self.find_topics();
         for lane in &mut self.lanes {
             let names =
                 |s: &&OutState| s.topic == lane.topic.name() && s.partition == lane.partition;
@@ -131,10 +147,12 @@ impl Outputs {
             && *route == settled.route
         {
             *acked = Some(settled.ticket);
+            self.models_waiting.settle(settled.ticket);
         }
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.route == settled.route) {
             lane.acked = Some(settled.ticket);
             lane.acked_end = settled.offset + 1;
+            lane.waiting.settle(settled.ticket);
         }
     }
 
@@ -147,15 +165,18 @@ impl Outputs {
     /// Whether everything up to those tickets is acknowledged.
     pub(crate) fn acked_up_to(&self, tickets: &[Option<Ticket>]) -> bool {
         let models = self.models.and_then(|(_, _, acked)| acked);
-            self.models_waiting.settle(settled.ticket);
         let acked = self.lanes.iter().map(|lane| lane.acked).chain([models]);
         acked.zip(tickets).all(|(acked, ticket)| acked >= *ticket)
     }
 
-            lane.waiting.settle(settled.ticket);
     /// Whether everything submitted is acknowledged.
     pub(crate) fn all_acked(&self) -> bool {
         self.acked_up_to(&self.submitted())
+    }
+
+    /// How many bytes were submitted and are not acknowledged.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.waiting.bytes).sum::<usize>() + self.models_waiting.bytes
     }
 
     /// Releases what came of a step, as far as it was not released before.
@@ -174,11 +195,6 @@ impl Outputs {
             }
             let record = Outgoing {
                 time: now,
-    /// How many bytes were submitted and are not acknowledged.
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.waiting.bytes).sum::<usize>() + self.models_waiting.bytes
-    }
-
                 key: output.key.map(|part| effects.part(part)),
                 value: Some(effects.part(output.value)),
                 headers: effects.headers(output),
@@ -219,6 +235,28 @@ pub(super) fn parse_order(value: &[u8]) -> Option<(OutKey, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn outputs(predictions: u32) -> Outputs {
+        let lane = |partition| OutLane::new(OutTopic::Predictions, partition, Route(partition));
+        let mut lanes: Vec<OutLane> = (0..predictions).map(lane).collect();
+        lanes.push(OutLane::new(OutTopic::DeadLetters, 0, Route(100)));
+        Outputs::new(lanes, Route(101))
+    }
+
+    /// An input partition's outputs stay where those before them are.
+    #[test]
+    fn a_partition_that_was_added_to_an_output_is_left_alone() {
+        let mut before = outputs(2);
+        before.hold(&[5, 5, 5], 9);
+        let mut after = outputs(3);
+        after.restore(&before.states());
+        let lanes: Vec<Option<u32>> = (0..4)
+            .map(|partition| after.lane(OutTopic::Predictions, partition).map(|l| l.partition))
+            .collect();
+        assert_eq!(lanes, [Some(0), Some(1), Some(0), Some(1)]);
+        assert_eq!(after.states(), before.states(), "and the next manifest says the same");
+        assert!(after.lane(OutTopic::DeadLetters, 0).is_some());
+    }
 
     #[test]
     fn what_waits_is_counted_until_it_is_acknowledged() {
