@@ -107,7 +107,7 @@ impl Replay {
         }
         let learned = self.learn_body(&front, most, effects, watch)?;
         if learned == Learned::Finished {
-            self.finish(&front)?;
+            self.finish(front)?;
         } else {
             self.pending.push_front(front);
         }
@@ -227,30 +227,29 @@ impl Replay {
     }
 
     /// A record of control was learned to its end: what we read must be what its writer read.
-    fn finish(&mut self, front: &Pending) -> Result<(), Halt> {
-        if let Body::Cut { digest, .. } = &front.accepted.body {
-            let learned: Vec<Chain> = match &front.own {
-                Some(own) => own.chains.clone(),
-                None => self.lanes.iter().map(|lane| lane.chain.clone()).collect(),
-            };
-            if front.own.is_none() && *digest != inputs_digest(&self.lanes, &learned) {
+    fn finish(&mut self, front: Pending) -> Result<(), Halt> {
+        let Body::Cut { digest, .. } = &front.accepted.body else { return Ok(()) };
+        match front.own {
+            Some(own) => self.learned_chains = own.chains,
+            None if *digest == inputs_digest(&self.lanes) => {
+                self.learned_chains = self.lanes.iter().map(|lane| lane.chain.clone()).collect();
+            }
+            None => {
                 let offset = front.accepted.offset;
                 let why = format!("the inputs differ from those of the cut at control:{offset}");
                 return Err(Halt::LogChanged(why));
             }
-            self.learned_chains = learned;
-            self.learned_chains.resize(self.lanes.len(), Chain::default());
         }
+        self.learned_chains.resize(self.lanes.len(), Chain::default());
         Ok(())
     }
 }
 
 /// The chained digest of all inputs, in hexadecimal: each named partition, its place and its chain.
-pub(super) fn inputs_digest(lanes: &[Lane], chains: &[Chain]) -> String {
+pub(super) fn inputs_digest(lanes: &[Lane]) -> String {
     let mut parts: Vec<(&str, u32, [u8; 32])> = lanes
         .iter()
-        .zip(chains)
-        .map(|(lane, chain)| (&*lane.name, lane.partition, chain.digest()))
+        .map(|lane| (&*lane.name, lane.partition, lane.chain.digest()))
         .filter(|(_, _, digest)| *digest != [0; 32])
         .collect();
     parts.sort();

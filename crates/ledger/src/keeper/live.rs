@@ -188,8 +188,7 @@ impl Office {
     }
 
     fn empty_cut(&self) -> Body {
-        let chains: Vec<Chain> = self.replay.lanes.iter().map(|lane| lane.chain.clone()).collect();
-        let digest = inputs_digest(&self.replay.lanes, &chains);
+        let digest = inputs_digest(&self.replay.lanes);
         Body::Cut { begins: Vec::new(), ends: Vec::new(), digest, publish: false }
     }
 
@@ -322,8 +321,7 @@ impl Office {
                 Some(_) => {}
             }
         }
-        let chains: Vec<Chain> = self.replay.lanes.iter().map(|lane| lane.chain.clone()).collect();
-        Body::Cut { begins, ends, digest: inputs_digest(&self.replay.lanes, &chains), publish }
+        Body::Cut { begins, ends, digest: inputs_digest(&self.replay.lanes), publish }
     }
 
     fn submit(&mut self, body: Body, now: Time) {

@@ -3,7 +3,7 @@
 
 use alluvium_flow::{Batch, Effects, Pipeline, Run};
 
-use super::{Halt, Pending, input_ends, learn::Learned, replay::Replay};
+use super::{Halt, Pending, input_ends, learn::Learned, replay::Replay, unknown};
 use crate::{
     control::{At, Body, Folded},
     log::{Log, LogError, Polled},
@@ -135,6 +135,7 @@ impl Relearn {
         for record in self.batch.iter().filter(|_| polled == Some(Polled::Records)) {
             match self.replay.fold.fold(record.offset, record.value.unwrap_or_default()) {
                 Folded::Nothing => {}
+                Folded::Unknown => return Err(unknown(record.offset).into()),
                 Folded::Gap { found, expected } => {
                     let why = format!(
                         "control:{} has number {found} where {expected} had to follow",
