@@ -152,6 +152,8 @@ pub enum Folded {
     Nothing,
     /// It counts.
     Accepted(Box<Accepted>),
+    /// It would count, but a later release wrote it, and this one does not know what it says.
+    Unknown,
     /// The numbers of the current term leave a gap: control lost records.
     Gap {
         /// The number found.
@@ -169,6 +171,7 @@ impl Fold {
         self.next = offset + 1;
         self.last = Some((offset, digest_of(bytes)));
         match Control::decode(bytes) {
+            None if self.would_count(bytes) => Folded::Unknown,
             None => Folded::Nothing,
             Some(Control::Term { .. }) => {
                 self.term = offset + 1;
@@ -193,6 +196,22 @@ impl Fold {
                 Folded::Accepted(Box::new(Accepted { offset, term, adopts, body, before }))
             }
         }
+    }
+
+    /// Whether what cannot be read was said by the current writer, and is next. To pass over it
+    /// would be to part from whoever can read it.
+    fn would_count(&self, bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Any {
+            said: Head,
+        }
+        #[derive(Deserialize)]
+        struct Head {
+            term: u64,
+            seq: u64,
+        }
+        let any: Option<Any> = serde_json::from_slice(bytes).ok();
+        any.is_some_and(|any| any.said.term == self.term && any.said.seq == self.seq + 1)
     }
 
     fn adopt(&mut self, below: u64) -> VecDeque<(u64, Decision)> {
@@ -297,6 +316,24 @@ mod tests {
         assert_eq!(first.adopts, [(1, ask)]);
         let Folded::Accepted(second) = fold.fold(3, &said(1, 2, 3, cut(0))) else { panic!() };
         assert!(second.adopts.is_empty() && fold.requests.is_empty());
+    }
+
+    #[test]
+    fn what_a_later_release_said_is_not_passed_over() {
+        let mut fold = Fold::default();
+        fold.fold(0, &Control::Term { by: String::new() }.encode());
+        let said = |term: u64, seq: u64, body: &str| {
+            format!(r#"{{"said":{{"term":{term},"seq":{seq},"adopts":0,"body":{body}}}}}"#)
+        };
+        let fork = r#"{"fork":{"at":7}}"#;
+        let longer = r#"{"tick":{"time":1,"why":"later"}}"#;
+        for (at, body) in [(1, fork), (2, longer)] {
+            assert!(matches!(fold.fold(at, said(1, 1, body).as_bytes()), Folded::Unknown));
+        }
+        let zombie = said(9, 1, fork);
+        assert!(matches!(fold.fold(3, zombie.as_bytes()), Folded::Nothing));
+        let late = said(1, 5, fork);
+        assert!(matches!(fold.fold(4, late.as_bytes()), Folded::Nothing));
     }
 
     #[test]

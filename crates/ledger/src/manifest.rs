@@ -129,6 +129,15 @@ impl Manifest {
         serde_json::from_slice(bytes).ok().filter(|manifest: &Manifest| manifest.format <= FORMAT)
     }
 
+    /// Whether these bytes are a manifest of a later release.
+    pub fn is_of_later_release(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Any {
+            format: u32,
+        }
+        serde_json::from_slice(bytes).is_ok_and(|any: Any| any.format > FORMAT)
+    }
+
     /// What "newest" means: never the order of the log.
     pub fn rank(&self) -> (u64, u64, u64, u64) {
         (self.step, self.control.next, self.term, self.generation)

@@ -111,6 +111,10 @@ impl Observer<'_> {
             let (from, to) = (ends.partitions[0].earliest, ends.partitions[0].stable);
             let mut scan = Scan::default();
             self.each(topic, 0, from, to, |record| scan.take(&record))?;
+            if scan.is_of_later_release() {
+                let why = "a later release of alluvium has written the newest state";
+                return Err(LogError::Denied(why.into()));
+            }
             let mut candidates = scan.ranked();
             while let Some((manifest, time)) = candidates.pop() {
                 if let Some(sections) = self.load(topic, &scan, &manifest)? {

@@ -1,6 +1,6 @@
 //! What a state topic holds: which manifests there are, and where their pages lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alluvium_flow::Record;
 use alluvium_learn::Time;
@@ -17,6 +17,8 @@ pub struct Scan {
     pub manifests: BTreeMap<StateKey, (Manifest, Time)>,
     /// Where each page that was not deleted lies.
     pub pages: BTreeMap<StateKey, u64>,
+    /// Manifests of a later release: what they name cannot be known, and must not be deleted.
+    later: BTreeSet<StateKey>,
 }
 
 impl Scan {
@@ -24,15 +26,25 @@ impl Scan {
     pub fn take(&mut self, record: &Record<'_>) {
         let Some(key) = record.key.and_then(StateKey::decode) else { return };
         match (record.value, key.page) {
-            (None, 0) => drop(self.manifests.remove(&key)),
+            (None, 0) => {
+                self.manifests.remove(&key);
+                self.later.remove(&key);
+            }
             (None, _) => drop(self.pages.remove(&key)),
             (Some(value), 0) => {
                 if let Some(manifest) = Manifest::decode(value) {
                     self.manifests.insert(key, (manifest, record.time));
+                } else if Manifest::is_of_later_release(value) {
+                    self.later.insert(key);
                 }
             }
             (Some(_), _) => drop(self.pages.insert(key, record.offset)),
         }
+    }
+
+    /// Whether a later release has written manifests that are still there.
+    pub fn is_of_later_release(&self) -> bool {
+        !self.later.is_empty()
     }
 
     /// The manifests, the newest last.

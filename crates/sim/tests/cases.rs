@@ -362,6 +362,23 @@ fn what_arrives_is_cut_fifty_times_a_second_at_most() {
 }
 
 #[test]
+fn what_a_later_release_wrote_halts() {
+    let log = log_with(3);
+    let settings = settings("10 records");
+    finish(&mut Keeper::new(log.client(), options(&settings))).unwrap();
+    let mut later = log.client();
+    let mut appender = later.appender().unwrap();
+    let route = appender.route("p.state", 0).unwrap();
+    let key = StateKey { term: 1, generation: 99, page: 0 }.encode();
+    let value = Some(&b"{\"format\":2,\"pages_elsewhere\":[]}"[..]);
+    let (key, headers) = (Some(key.as_bytes()), Headers::default());
+    appender.submit(route, Outgoing { time: 0, key, value, headers });
+    appender.poll(&mut Vec::new()).unwrap();
+    let end = finish(&mut Keeper::new(log.client(), options(&settings)));
+    assert!(matches!(end, Err(Halt::Settings(_))), "{end:?}");
+}
+
+#[test]
 fn a_crash_after_an_adoption_changes_nothing() {
     let (before, after) = (with_inputs(&["x"]), with_inputs(&["w", "x"]));
     let mut log = log_with(3);

@@ -5,7 +5,7 @@ use alluvium_learn::Time;
 
 use super::{
     Halt, Keeper, Next, Office, Pending, Signals, Trouble, has_passed, input_ends, lane::Head,
-    learn::inputs_digest,
+    learn::inputs_digest, unknown,
 };
 use crate::{
     bugs::{Bug, planted},
@@ -284,9 +284,9 @@ impl Office {
                 lane.finish_plan(end);
                 any = true;
             }
+        }
         if any {
             self.last_cut = Some(now);
-        }
         }
         any.then(|| self.cut(false))
     }
@@ -368,6 +368,7 @@ impl Office {
         let is_ours = self.in_flight.as_ref().is_some_and(|in_flight| in_flight.bytes == bytes);
         match folded {
             Folded::Nothing => {}
+            Folded::Unknown => return Err(unknown(offset).into()),
             Folded::Gap { found, expected } => {
                 let why = format!(
                     "control:{offset} has number {found} where {expected} had to follow: \

@@ -390,6 +390,12 @@ pub(crate) fn has_passed(since: Time, now: Time, span: Time) -> bool {
     now < since || now.saturating_sub(since) >= span
 }
 
+/// A record of control that counts, and that only a later release can read.
+pub(crate) fn unknown(offset: u64) -> Halt {
+    let why = format!("control:{offset} was written by a later release of alluvium");
+    Halt::Settings(why)
+}
+
 /// Positions by input and partition, for manifests and goals.
 pub(crate) fn positions(lanes: &[Lane]) -> Vec<At> {
     let mut positions: Vec<At> = lanes

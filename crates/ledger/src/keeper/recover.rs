@@ -207,6 +207,10 @@ impl<L: Log> Keeper<L> {
             }
             None => {
                 let scan = std::mem::take(found);
+                if scan.is_of_later_release() {
+                    let why = "a later release of alluvium has written the newest state";
+                    return Err(Halt::Settings(why.into()).into());
+                }
                 let office = self.office.as_mut().expect("opened by begin");
                 office.snapshots.known = scan.keys().collect();
                 let candidates = scan.ranked().into_iter().map(|(manifest, _)| manifest).collect();
