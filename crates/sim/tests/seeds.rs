@@ -28,8 +28,12 @@ fn play(kind: Kind, seeds: std::ops::Range<u64>) -> Stats {
 fn base_keeps_every_promise() {
     let sum = play(Kind::Base, 0..700);
     // The runs must be worth something: every fault has to bite.
-    let least = [sum.terms, sum.crashes, sum.manifests, sum.doubles, sum.versions, sum.adopted];
-    assert!(least.iter().all(|count| *count > 600), "{sum:?}");
+    let least = [sum.terms, sum.crashes, sum.manifests, sum.versions, sum.adopted];
+    assert!(least.iter().all(|count| *count > 1_000), "{sum:?}");
+    // Only what lands after a successor has read how far the outputs go is released twice: about
+    // once a run. Two thirds of what was counted when this was written, 671: a change of the keeper
+    // moves it a little, a fault that no longer bites much.
+    assert!(sum.doubles > 450, "{sum:?}");
     assert!(sum.alarms > 100 && sum.refused > 1_000 && sum.halts > 50, "{sum:?}");
 }
 
@@ -40,7 +44,9 @@ fn small_keeps_every_promise() {
 
 #[test]
 fn heavy_keeps_every_promise() {
-    play(Kind::Heavy, 0..250);
+    let sum = play(Kind::Heavy, 0..250);
+    // 409 when this was written.
+    assert!(sum.doubles > 270, "{sum:?}");
 }
 
 #[test]

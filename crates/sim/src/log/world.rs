@@ -147,8 +147,19 @@ impl World {
     /// A process dies: nothing it says from here on is heard.
     pub(crate) fn kill(&mut self, client: usize) {
         self.clients[client].dead = true;
-        for session in self.sessions.iter_mut().filter(|s| s.client == client) {
-            session.abandoned = true;
+        for session in 0..self.sessions.len() {
+            if self.sessions[session].client == client {
+                self.sessions[session].abandoned = true;
+                self.orphan(session);
+            }
+        }
+    }
+
+    /// Some of what a session had under way when it ended stays under way for long: it lands when
+    /// the successor has long read how far the outputs go.
+    fn orphan(&mut self, session: usize) {
+        for way in &mut self.sessions[session].ways {
+            way.slow |= !way.queue.is_empty() && self.random.chance(self.faults.slow);
         }
     }
 
@@ -322,6 +333,7 @@ impl World {
     /// An append fails: the session is over, what is under way may land or not.
     pub(crate) fn end_session(&mut self, session: usize) {
         self.sessions[session].ended = true;
+        self.orphan(session);
     }
 
     /// Whatever a way of a session still has under way is lost from some point on.
