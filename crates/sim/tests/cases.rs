@@ -446,3 +446,16 @@ fn damage_halts_and_is_named() {
     let Some(Halt::LogChanged(why)) = halt else { panic!("{halt:?}") };
     assert!(why.contains("x:0"), "{why}");
 }
+
+#[test]
+fn topics_of_another_make_are_refused() {
+    let wrong =
+        [("p.state", 1, KEEP), ("p.control", 1, Policy::Compact), ("p.models", 3, Policy::Compact)];
+    for (topic, partitions, policy) in wrong {
+        let mut log = VirtualLog::new(7, Faults::none());
+        log.create("x", 1, KEEP).unwrap();
+        log.create(topic, partitions, policy).unwrap();
+        let end = Keeper::new(log.client(), options(&settings("10 records"))).turn(0, GO);
+        assert!(matches!(end, Err(Halt::Settings(_))), "{topic}: {end:?}");
+    }
+}

@@ -13,6 +13,7 @@ mod recover;
 mod relearn;
 mod replay;
 mod snapshot;
+mod topics;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use alluvium_flow::{Batch, Headers, OutTopic, Pipeline};
+use alluvium_flow::{Batch, Headers, Pipeline};
 use alluvium_learn::Time;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     bugs::{Bug, planted},
     control::{Control, digest_of},
-    log::{Log, LogError, Outgoing, PartitionEnds, Policy, Polled, Span, Ticket},
+    log::{Log, LogError, Outgoing, PartitionEnds, Polled, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
     read::Stretch,
     state::Scan,
@@ -122,24 +122,6 @@ impl<L: Log> Keeper<L> {
             batch: Batch::new(),
         }));
         Ok(Next::Again)
-    }
-
-    fn create_topics(&mut self, partitions: u32) -> Result<(), LogError> {
-        let keep = Policy::Delete { retention_ms: None };
-        for (name, partitions, policy) in [
-            ("control", 1, keep),
-            ("state", 1, Policy::Compact),
-            ("models", 1, Policy::Compact),
-            (OutTopic::Predictions.name(), partitions, keep),
-            (OutTopic::Alarms.name(), 1, keep),
-            (OutTopic::DeadLetters.name(), partitions, keep),
-        ] {
-            let topic = self.topic(name);
-            if self.log.ends(&topic)?.is_none() {
-                self.log.create(&topic, partitions, policy)?;
-            }
-        }
-        Ok(())
     }
 
     /// Goes on with a recovery.

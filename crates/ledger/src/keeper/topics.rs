@@ -1,0 +1,41 @@
+//! The pipeline's own topics: made where they are missing, and looked at where they are not.
+
+use alluvium_flow::OutTopic;
+
+use super::{Halt, Keeper, Trouble};
+use crate::log::{Log, Policy};
+
+impl<L: Log> Keeper<L> {
+    /// Makes the pipeline's own topics. Those that are there, by whatever hand, must keep what it
+    /// lives on: a state topic that is not compacted loses pages that are still named.
+    pub(super) fn create_topics(&mut self, partitions: u32) -> Result<(), Trouble> {
+        let keep = Policy::Delete { retention_ms: None };
+        for (name, partitions, policy) in [
+            ("control", 1, keep),
+            ("state", 1, Policy::Compact),
+            ("models", 1, Policy::Compact),
+            (OutTopic::Predictions.name(), partitions, keep),
+            (OutTopic::Alarms.name(), 1, keep),
+            (OutTopic::DeadLetters.name(), partitions, keep),
+        ] {
+            let topic = self.topic(name);
+            let Some(found) = self.log.ends(&topic)? else {
+                self.log.create(&topic, partitions, policy)?;
+                continue;
+            };
+            let is_compacted = found.policy == Policy::Compact;
+            if is_compacted != (policy == Policy::Compact) {
+                let (is, must) =
+                    if is_compacted { ("is", "must not be") } else { ("is not", "must be") };
+                let why = format!("the topic {topic} {is} compacted, and {must}");
+                return Err(Halt::Settings(why).into());
+            }
+            if matches!(name, "control" | "state" | "models") && found.partitions.len() != 1 {
+                let count = found.partitions.len();
+                let why = format!("the topic {topic} has {count} partitions, and must have one");
+                return Err(Halt::Settings(why).into());
+            }
+        }
+        Ok(())
+    }
+}
