@@ -459,3 +459,16 @@ fn topics_of_another_make_are_refused() {
         assert!(matches!(end, Err(Halt::Settings(_))), "{topic}: {end:?}");
     }
 }
+
+#[test]
+fn a_topic_made_again_halts_a_keeper_that_reads_it() {
+    let mut log = log_with(2);
+    let follow = Options { follow: true, ..options(&settings("10 records")) };
+    let mut keeper = Keeper::new(log.client(), follow);
+    turn(&mut keeper, 0..100);
+    log.make_again("x");
+    // The new one is soon longer than the old one was: its offsets tell nothing.
+    (0..9).for_each(|_| append(&mut log, "x", b"9,9"));
+    let halt = (10_000..10_100).find_map(|now| keeper.turn(now, GO).err());
+    assert!(matches!(halt, Some(Halt::LogChanged(_))), "{halt:?}");
+}

@@ -313,6 +313,13 @@ impl Office {
             match frontier.map(|index| &self.replay.fold.partitions[index]) {
                 None => {
                     begins.push(at(lane.learned.position));
+        for topic in pipeline.inputs().iter().map(|input| &*input.topic) {
+            let (was, is) = (self.topics.get(topic), log.ends(topic)?.map(|ends| ends.id));
+            if was.zip(is).is_some_and(|(was, is)| *was != is) {
+                let why = format!("the topic {topic} was deleted and made again");
+                return Err(Halt::LogChanged(why).into());
+            }
+        }
                     ends.push(at(lane.planned.position));
                 }
                 Some(frontier) if frontier.end < lane.planned.position => {

@@ -117,6 +117,14 @@ impl VirtualLog {
         }
     }
 
+    /// A topic is deleted, and made again under its name.
+    pub fn make_again(&self, topic: &str) {
+        let mut world = self.world.borrow_mut();
+        if let Some(topic) = world.find(topic) {
+            world.make_again(topic);
+        }
+    }
+
     pub(crate) fn world(&self) -> std::cell::RefMut<'_, World> {
         self.world.borrow_mut()
     }

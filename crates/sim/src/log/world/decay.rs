@@ -77,6 +77,13 @@ impl World {
         found.history.retain(|landed| landed.offset < end);
     }
 
+    /// A topic with the same name and nothing in it takes the place of another.
+    pub(crate) fn make_again(&mut self, topic: usize) {
+        let topic = &mut self.topics[topic];
+        topic.id = !topic.id;
+        topic.partitions.iter_mut().for_each(|partition| *partition = Partition::default());
+    }
+
     /// A page of the newest manifest is no longer what it was, where there is another manifest and
     /// nothing under way that could take it away.
     pub(crate) fn rot(&mut self, topic: usize) -> bool {
