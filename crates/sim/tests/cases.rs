@@ -396,8 +396,16 @@ fn a_crash_after_an_adoption_changes_nothing() {
     assert_eq!(next.pipeline().unwrap().counters().read, 5);
 }
 
-/// A log whose records of one topic are not what was written.
-struct Damaged(VirtualLog);
+/// What is wrong with a log's only input.
+enum Wrong {
+    /// Its records are not what was written.
+    Damaged,
+    /// From some time on, every other question where it ends is not answered; so many were asked.
+    Silent(u32),
+}
+
+/// A log with something wrong.
+struct Faulty(VirtualLog, Wrong);
 
 struct DamagedReader;
 
@@ -409,11 +417,11 @@ impl RecordReader for DamagedReader {
     fn pause(&mut self, _: usize, _: bool) {}
 }
 
-impl Log for Damaged {
+impl Log for Faulty {
     fn reader(&mut self, spans: &[Span]) -> Result<Box<dyn RecordReader>, LogError> {
-        match spans {
-            [span] if &*span.topic == "x" => Ok(Box::new(DamagedReader)),
-            spans => self.0.reader(spans),
+        match (spans, &self.1) {
+            ([span], Wrong::Damaged) if &*span.topic == "x" => Ok(Box::new(DamagedReader)),
+            _ => self.0.reader(spans),
         }
     }
 
@@ -422,6 +430,12 @@ impl Log for Damaged {
     }
 
     fn ends(&mut self, topic: &str) -> Result<Option<Ends>, LogError> {
+        if let (Wrong::Silent(asked), "x") = (&mut self.1, topic) {
+            *asked += 1;
+            if *asked > 6 && asked.is_multiple_of(2) {
+                return Err(LogError::Unavailable("nobody answers".into()));
+            }
+        }
         self.0.ends(topic)
     }
 
@@ -441,10 +455,24 @@ impl Log for Damaged {
 #[test]
 fn damage_halts_and_is_named() {
     let log = log_with(3);
-    let mut keeper = Keeper::new(Damaged(log.client()), options(&settings("10 records")));
+    let mut keeper =
+        Keeper::new(Faulty(log.client(), Wrong::Damaged), options(&settings("10 records")));
     let halt = (0..1_000).find_map(|now| keeper.turn(now, GO).err());
     let Some(Halt::LogChanged(why)) = halt else { panic!("{halt:?}") };
     assert!(why.contains("x:0"), "{why}");
+}
+
+#[test]
+fn a_topic_made_again_halts_a_keeper_that_reads_it() {
+    let mut log = log_with(2);
+    let follow = Options { follow: true, ..options(&settings("10 records")) };
+    let mut keeper = Keeper::new(log.client(), follow);
+    turn(&mut keeper, 0..100);
+    log.make_again("x");
+    // The new one is soon longer than the old one was: its offsets tell nothing.
+    (0..9).for_each(|_| append(&mut log, "x", b"9,9"));
+    let halt = (10_000..10_100).find_map(|now| keeper.turn(now, GO).err());
+    assert!(matches!(halt, Some(Halt::LogChanged(_))), "{halt:?}");
 }
 
 #[test]
@@ -461,14 +489,17 @@ fn topics_of_another_make_are_refused() {
 }
 
 #[test]
-fn a_topic_made_again_halts_a_keeper_that_reads_it() {
+fn what_cannot_be_asked_for_now_ends_no_office() {
     let mut log = log_with(2);
     let follow = Options { follow: true, ..options(&settings("10 records")) };
-    let mut keeper = Keeper::new(log.client(), follow);
-    turn(&mut keeper, 0..100);
-    log.make_again("x");
-    // The new one is soon longer than the old one was: its offsets tell nothing.
-    (0..9).for_each(|_| append(&mut log, "x", b"9,9"));
-    let halt = (10_000..10_100).find_map(|now| keeper.turn(now, GO).err());
-    assert!(matches!(halt, Some(Halt::LogChanged(_))), "{halt:?}");
+    let mut keeper = Keeper::new(Faulty(log.client(), Wrong::Silent(0)), follow);
+    for now in 0..100 {
+        keeper.turn(now * 1_000, GO).unwrap();
+    }
+    assert_eq!(terms(&mut log), 1);
+    append(&mut log, "x", b"1,1");
+    for now in 100..120 {
+        keeper.turn(now * 1_000, GO).unwrap();
+    }
+    assert_eq!(keeper.progress().step, 3);
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     bugs::{Bug, planted},
     control::{At, Body, Control, Folded},
-    log::{Log, Outgoing, Ticket},
+    log::{Log, LogError, Outgoing, Ticket},
 };
 
 /// How many records a turn learns, unless somebody says otherwise: bounds how long it takes.
@@ -33,17 +33,19 @@ pub(crate) struct InFlight {
 impl<L: Log> Keeper<L> {
     pub(super) fn live(&mut self, now: Time, signals: Signals) -> Result<Next, Trouble> {
         self.acknowledge()?;
-        let mut any = self.read_control()?;
-        {
-            let Keeper { office, log, options, .. } = self;
-            let office = office.as_mut().expect("live means in office");
-            any |= office.replay.fetch(log, options.buffer_bytes)?;
-        }
+        self.waiting = None;
+        let read = self.read_control();
+        let mut any = self.unless_unreachable(read)?;
+        let office = self.office.as_mut().expect("live means in office");
+        let fetched = office.replay.fetch(&mut self.log, self.options.buffer_bytes);
+        any |= self.unless_unreachable(fetched.map_err(Trouble::from))?;
         if !signals.stop {
-            any |= self.write_control(now)?;
+            let written = self.write_control(now);
+            any |= self.unless_unreachable(written)?;
         }
         any |= self.learn(now, self.learn_records)?;
-        any |= self.snapshot(now, signals.stop)?;
+        let snapshot = self.snapshot(now, signals.stop);
+        any |= self.unless_unreachable(snapshot)?;
         let office = self.office.as_mut().expect("live means in office");
         if any {
             office.last_activity = now;
@@ -59,6 +61,18 @@ impl<L: Log> Keeper<L> {
             return Ok(Next::Again);
         }
         Ok(Next::Wait)
+    }
+
+    /// Where nothing could be read for now, nothing was read: no reason to give an office up, with
+    /// all that a recovery costs. What cannot be written ends the session, and that does.
+    fn unless_unreachable(&mut self, read: Result<bool, Trouble>) -> Result<bool, Trouble> {
+        match read {
+            Err(Trouble::Log(error @ LogError::Unavailable(_))) => {
+                self.waiting = Some(error.to_string());
+                Ok(false)
+            }
+            read => read,
+        }
     }
 
     /// Takes the acknowledgements that have come.
@@ -291,13 +305,21 @@ impl Office {
         any.then(|| self.cut(false))
     }
 
-    /// A partition that was added joins the next cut, from its beginning.
+    /// A partition that was added joins the next cut, from its beginning. A topic that is another
+    /// one now has nothing to do with the offsets it was read up to.
     fn look_for_partitions(&mut self, log: &mut dyn Log, now: Time) -> Result<(), Trouble> {
         if !has_passed(self.last_look, now, LOOK_MS) {
             return Ok(());
         }
         self.last_look = now;
         let pipeline = self.replay.pipeline.as_ref().expect("settings come first");
+        for topic in pipeline.inputs().iter().map(|input| &*input.topic) {
+            let (was, is) = (self.topics.get(topic), log.ends(topic)?.map(|ends| ends.id));
+            if was.zip(is).is_some_and(|(was, is)| *was != is) {
+                let why = format!("the topic {topic} was deleted and made again");
+                return Err(Halt::LogChanged(why).into());
+            }
+        }
         for ((input, partition), ends) in input_ends(log, pipeline)? {
             self.replay.open_lane(&At { input, partition, offset: ends.earliest });
         }
@@ -313,13 +335,6 @@ impl Office {
             match frontier.map(|index| &self.replay.fold.partitions[index]) {
                 None => {
                     begins.push(at(lane.learned.position));
-        for topic in pipeline.inputs().iter().map(|input| &*input.topic) {
-            let (was, is) = (self.topics.get(topic), log.ends(topic)?.map(|ends| ends.id));
-            if was.zip(is).is_some_and(|(was, is)| *was != is) {
-                let why = format!("the topic {topic} was deleted and made again");
-                return Err(Halt::LogChanged(why).into());
-            }
-        }
                     ends.push(at(lane.planned.position));
                 }
                 Some(frontier) if frontier.end < lane.planned.position => {

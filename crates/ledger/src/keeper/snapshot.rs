@@ -226,7 +226,13 @@ impl Office {
             self.snapshot_done(running.manifest, now);
             return Ok(true);
         }
-        let read_back = self.read_back(&mut running, log, topic)?;
+        let read_back = match self.read_back(&mut running, log, topic) {
+            Ok(read_back) => read_back,
+            Err(trouble) => {
+                self.snapshots.running = Some(running);
+                return Err(trouble);
+            }
+        };
         let pages = self.snapshots.acked >= running.pages;
         let released = self.outputs.acked_up_to(&running.outputs);
         let released = released || planted(Bug::ManifestBeforeOutputs);
