@@ -101,6 +101,7 @@ impl<L: Log> Keeper<L> {
             snapshots: Snapshots::new(state_route),
             batch: Batch::new(),
             goal: None,
+            goal_reached: false,
             last_activity: 0,
             last_look: 0,
             last_cut: None,
