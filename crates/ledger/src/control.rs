@@ -122,7 +122,7 @@ pub struct Fold {
     pub requests: Vec<(u64, Decision)>,
     /// The partitions, in the order they were first named.
     pub partitions: Vec<Frontier>,
-    /// Where the newest catch-up ends.
+    /// Where the newest catch-up ends; nothing once it is over.
     pub catchup: Vec<At>,
     /// The greatest time a TICK has said.
     pub time: Option<Time>,
@@ -236,6 +236,10 @@ impl Fold {
                         frontier.end = frontier.end.max(at.offset);
                     }
                 }
+                // What is over need not be compared with every partition at every look.
+                if self.caught_up() {
+                    self.catchup.clear();
+                }
             }
             Body::Tick { time } => self.time = self.time.max(Some(*time)),
         }
@@ -304,6 +308,18 @@ mod tests {
         assert!(matches!(fold.fold(4, &said(3, 2, 0, cut(7))), Folded::Accepted(_)));
         assert_eq!(fold.partitions[0].end, 7);
         assert!(matches!(fold.fold(5, &said(3, 4, 0, cut(8))), Folded::Gap { .. }));
+    }
+
+    #[test]
+    fn a_catch_up_that_is_over_is_forgotten() {
+        let mut fold = Fold::default();
+        fold.fold(0, &Control::Term { by: String::new() }.encode());
+        let catchup = Body::Catchup { begins: vec![at(0)], ends: vec![at(9)] };
+        fold.fold(1, &said(1, 1, 0, catchup));
+        for (seq, end, is_over) in [(2, 5, false), (3, 9, true), (4, 12, true)] {
+            fold.fold(seq, &said(1, seq, 0, cut(end)));
+            assert_eq!((fold.caught_up(), fold.catchup.is_empty()), (is_over, is_over));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use alluvium_flow::{Batch, Decision, Headers, Settings, spec::Spec};
 use alluvium_ledger::{
     control::Control,
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Appender, Ends, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span},
+    log::{Appender, Ends, Errand, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span},
     manifest::StateKey,
 };
 use alluvium_sim::{Faults, VirtualLog};
@@ -447,8 +447,8 @@ impl Log for Faulty {
         self.0.create(topic, partitions, policy)
     }
 
-    fn lease(&mut self, pipeline: &str) -> Result<Box<dyn Lease>, LogError> {
-        self.0.lease(pipeline)
+    fn lease(&mut self, pipeline: &str, errand: Errand<'_>) -> Result<Box<dyn Lease>, LogError> {
+        self.0.lease(pipeline, errand)
     }
 }
 

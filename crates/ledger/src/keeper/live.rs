@@ -189,15 +189,19 @@ impl Office {
     }
 
     /// Whether everything seen at the start is in accepted cuts.
-    pub(super) fn goal_reached(&self) -> bool {
-        let Some(goal) = &self.goal else { return false };
-        goal.iter().all(|at| {
+    pub(super) fn goal_reached(&mut self) -> bool {
+        let Some(goal) = self.goal.as_ref().filter(|_| !self.goal_reached) else {
+            return self.goal_reached;
+        };
+        let is_reached = |at: &At| {
             let index = self.replay.fold.index_of(&at.input, at.partition);
             let lane = self.replay.lane_of(&at.input, at.partition);
             let is_named = lane.is_none_or(|lane| self.replay.lanes[lane].input.is_some());
             !is_named
                 || index.is_some_and(|index| self.replay.fold.partitions[index].end >= at.offset)
-        })
+        };
+        self.goal_reached = goal.iter().all(is_reached);
+        self.goal_reached
     }
 
     /// Whether a record that changes the settings is still to be learned.

@@ -195,6 +195,8 @@ pub(crate) struct Office {
     goal: Option<Vec<At>>,
     /// Whether it was told that nothing more comes, and has not said yet that it publishes.
     closes: bool,
+    /// Whether all that was seen at the start is in accepted cuts: it stays so.
+    goal_reached: bool,
     /// When something last happened, for TICKs.
     last_activity: Time,
     /// When new partitions were last looked for.
@@ -382,7 +384,8 @@ impl<L: Log> Keeper<L> {
         };
         let end = |lane: &Lane| {
             let names = |at: &&At| at.input == lane.name && at.partition == lane.partition;
-            let goal = office.goal.as_ref().and_then(|goal| goal.iter().find(names));
+            let goal = office.goal.as_ref().filter(|_| !office.goal_reached);
+            let goal = goal.and_then(|goal| goal.iter().find(names));
             goal.map_or(lane.delivered, |at| at.offset).max(lane.delivered)
         };
         let lag = |lane: &Lane| end(lane).saturating_sub(lane.learned.position);

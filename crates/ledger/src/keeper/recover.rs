@@ -102,6 +102,7 @@ impl<L: Log> Keeper<L> {
             batch: Batch::new(),
             goal: None,
             closes: false,
+            goal_reached: false,
             last_activity: 0,
             last_look: 0,
             last_cut: None,
