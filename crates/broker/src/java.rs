@@ -1,4 +1,5 @@
-//! What has to be on the machine: a Java that is new enough, and Kafka's jars, which Maven brings once.
+//! What has to be on the machine: a Java that is new enough, and Kafka's jars, which Maven brings
+//! once.
 
 use std::{
     env, fs, io,
@@ -78,8 +79,9 @@ pub(crate) fn program(name: &str) -> PathBuf {
     }
 }
 
-/// Where builds go, by the words that cargo reads itself.
-pub(crate) fn target() -> PathBuf {
+/// Where builds go, and what is brought: `CARGO_TARGET_DIR`, or `target` in the repository.
+#[must_use]
+pub fn target() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().nth(2).unwrap_or(here);
     root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))

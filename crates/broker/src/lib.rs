@@ -1,8 +1,9 @@
-//! A real Apache Kafka for the tests: brought by Maven once, started and killed by the tests themselves.
+//! A real Apache Kafka for the tests: brought by Maven once, started and killed by the tests
+//! themselves.
 //!
 //! A mock proves nothing about transactions, replication or a broker that dies; so this is the
-//! broker that users have, at its smallest. It needs Java and Maven on the machine, and says so where
-//! they are missing. Nothing of it is part of the product.
+//! broker that users have, at its smallest. It needs Java and Maven on the machine, and says so
+//! where they are missing. Nothing of it is part of the product.
 //!
 //! ```no_run
 //! use alluvium_broker::{Broker, Options};
@@ -26,11 +27,13 @@ use std::{
     error::Error,
     fmt, fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
+
+pub use java::target;
 
 use crate::{java::Java, node::Node, secure::Secrets, slot::Slot};
 
@@ -159,7 +162,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Starts it with nothing in it, and returns when it answers. The first call on a machine brings
+    /// Starts it with nothing in it, and returns when it answers. The first call of all brings
     /// Kafka's jars, 43 MB.
     ///
     /// # Errors
@@ -217,6 +220,13 @@ impl Broker {
     #[must_use]
     pub fn servers(&self) -> String {
         self.at(|ports| ports.clients)
+    }
+
+    /// Where it keeps everything, each node in a folder by its number, with its `log` of warnings.
+    /// It is removed in the end.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.slot.folder
     }
 
     /// The listener that asks for no password.

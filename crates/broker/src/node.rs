@@ -63,7 +63,7 @@ impl Node {
 
     /// Starts the process; `wait` says when it answers.
     pub(crate) fn start(&mut self, java: &Java) -> Result<(), BrokerError> {
-        assert!(self.process.is_none(), "node {} runs already", self.number);
+        assert!(!self.is_running(), "node {} runs already", self.number);
         let io =
             |source| BrokerError::Io { doing: format!("starting node {}", self.number), source };
         let broker = java.class("kafka.Kafka", &self.folder);
@@ -114,7 +114,7 @@ impl Node {
     /// Sends a signal, and returns when it was sent.
     pub(crate) fn signal(&mut self, signal: &str) -> Result<(), BrokerError> {
         let node = format!("node {}", self.number);
-        let Some(process) = &mut self.process else {
+        let Some(process) = self.running() else {
             return Err(BrokerError::Failed { what: node, said: "it does not run".into() });
         };
         let mut send = || {
@@ -149,12 +149,19 @@ impl Node {
 
     /// Whether it runs, paused or not.
     pub(crate) fn is_running(&mut self) -> bool {
-        let Some(process) = &mut self.process else { return false };
-        let runs = matches!(process.shell.try_wait(), Ok(None));
-        if !runs {
+        self.running().is_some()
+    }
+
+    /// The process, unless it has ended by itself.
+    fn running(&mut self) -> Option<&mut Process> {
+        let ended = self.process.as_mut().is_some_and(|process| {
+            // An error means that there is nothing left to wait for.
+            !matches!(process.shell.try_wait(), Ok(None))
+        });
+        if ended {
             self.process = None;
         }
-        runs
+        self.process.as_mut()
     }
 
     /// Where it logs warnings and errors, over all its starts.

@@ -2,8 +2,8 @@
 
 use crate::{Options, Security, secure::Secrets, slot::Slot};
 
-/// What does not depend on the node. Where it differs from Kafka's own default, the reason is beside
-/// it.
+/// What does not depend on the node. Where it differs from Kafka's own default, the reason is
+/// beside it.
 const COMMON: [(&str, &str); 22] = [
     ("process.roles", "broker,controller"),
     ("controller.listener.names", "CONTROLLER"),

@@ -1,7 +1,9 @@
-//! What keeps the repository in order: `cargo xtask ci`, `tidy`, `bless`, `sim`, `chaos`, `bench`.
+//! What keeps the repository in order: `cargo xtask ci`, `tidy`, `bless`, `sim`, `chaos`, `broker`,
+//! `bench`.
 
 mod bench;
 mod bless;
+mod broker;
 mod ci;
 mod code;
 mod command;
@@ -38,6 +40,11 @@ enum Task {
     Sim(Sim),
     /// Kills the binary at random moments, and compares with a run that nobody disturbed.
     Chaos(Chaos),
+    /// The Kafka of the tests, for use by hand.
+    Broker {
+        #[command(subcommand)]
+        call: broker::Call,
+    },
     /// Measures each stage, and the whole against Vowpal Wabbit and a bound.
     Bench {
         /// See `cargo xtask bench --help`.
@@ -86,6 +93,7 @@ fn main() -> ExitCode {
         Task::Digests => ci::digests(),
         Task::Sim(call) => sim(&call),
         Task::Chaos(call) => chaos(&call),
+        Task::Broker { call } => broker::run(&call),
         Task::Bench { rest } => bench::run(&rest),
     };
     match result {
