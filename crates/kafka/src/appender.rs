@@ -9,8 +9,8 @@
 //!
 //! A known limit: brokers that start anew forget a producer whose newest record is, by its own
 //! timestamp, older than `producer.id.expiration.ms`, a day. So records with timestamps of the past
-//! may land twice, as a run, when a broker dies while they are under way. What a keeper appends has
-//! the time of its clock.
+//! may land twice, as a run, when a broker dies while they are under way: in 5 of 7 tests with
+//! timestamps of 1970, and in none of 7 with those of the clock, which is what a keeper appends.
 
 use std::{
     collections::{BTreeMap, VecDeque},
