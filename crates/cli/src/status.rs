@@ -2,7 +2,6 @@
 
 use alluvium_flow::{Decision, Pipeline};
 use alluvium_learn::judge::Judge;
-use alluvium_ledger::log::{Errand, Log};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -52,8 +51,7 @@ pub fn run(call: &args::Status) -> Result<(), Failure> {
     let standing = look.standing()?;
     let reaches = reaches(&mut look, &standing)?;
     let writer = look.writer(&standing.fold)?;
-    // Asking takes a free lease; it is given back at once.
-    let is_held = !look.log.lease(&look.opened.spec.name, Errand::Run)?.held();
+    let is_held = look.log.is_held(&look.opened.spec.name)?;
     let report = Report { look, standing, reaches, writer, is_held, now: clock::now() };
     match call.json {
         true => say(&report.json().to_string()),

@@ -101,7 +101,11 @@ fn serve(consumer: BaseConsumer<LeaseContext>, state: &State, open: Open) {
     while !state.is_over.load(Ordering::Acquire) {
         // The partition is paused; errors have been told to the context.
         drop(consumer.poll(POLL));
-        let is_assigned = consumer.context().is_assigned.load(Ordering::Acquire);
+        let context = consumer.context();
+        let is_assigned = context.is_assigned.load(Ordering::Acquire);
+        if is_assigned && !state.is_assigned.load(Ordering::Acquire) {
+            context.common.forget_trouble();
+        }
         state.is_assigned.store(is_assigned, Ordering::Release);
         state.served_ms.store(state.now_ms(), Ordering::Release);
     }

@@ -246,7 +246,7 @@ fn with_inputs(names: &[&str]) -> Arc<Settings> {
         "input": inputs,
         "fields": { "a": { "number": {} } },
         "label": { "field": "y", "type": { "number": {} } },
-        "model": { "mean": { "use": ["a"], "learner": { "mean": {} } } },
+        "model": { "m": { "use": ["a"], "learner": { "mean": {} } } },
         "versions": { "every": "1000 records" },
     }))
     .unwrap();
