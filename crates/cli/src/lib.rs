@@ -14,6 +14,7 @@ pub mod look;
 pub mod models;
 pub mod new;
 pub mod open;
+pub mod patience;
 pub mod plain;
 pub mod record;
 pub mod run;

@@ -9,7 +9,7 @@ use alluvium_ledger::{
 };
 
 use crate::{
-    args, clock, failure::Failure, load, open::Opened, screen::Screen, signals::Stop,
+    args, clock, failure::Failure, load, open::Opened, patience, screen::Screen, signals::Stop,
     source::Position, store::Store, streams::Streams, typed,
 };
 
@@ -48,7 +48,8 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     let mut log = opened.log()?;
     let mut screen = Screen::new(&opened, call.json, call.follow);
     let mut loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
-    let loads = load::fill(&opened, &mut log, &stop, &mut loading)?;
+    let fill = || load::fill(&opened, &mut log, &stop, &mut loading);
+    let loads = patience::until(&stop, fill)?.unwrap_or_default();
     for (topic, loaded) in &loads {
         screen.loaded(topic, loaded);
     }
@@ -58,7 +59,8 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     }
     let streams = Streams::begin(&opened, &log, &stop);
     let follow = call.follow || streams.is_some();
-    let lease = log.lease(&opened.spec.name, Errand::Run)?;
+    let ask = || Ok(log.lease(&opened.spec.name, Errand::Run)?);
+    let Some(lease) = patience::until(&stop, ask)? else { return Ok(()) };
     let mut run = Running {
         keeper: Keeper::new(log, options(&opened, follow)),
         lease,
