@@ -69,8 +69,8 @@ impl Job<'_> {
         Ok(Some(lease))
     }
 
-    /// Loads a source to its end, or until it is asked to stop. A file is loaded again from where it
-    /// was, as often as the log fails; a source that cannot be read again is not.
+    /// Loads a source to its end, or until it is asked to stop. A file is loaded again from where
+    /// it was, as often as the log fails; a source that cannot be read again is not.
     ///
     /// # Errors
     /// When the source fails, or the log while the source cannot be read again.
@@ -86,13 +86,11 @@ impl Job<'_> {
             let mut loaded = Loaded::default();
             let done = self.once(log, address, path, progress, &mut loaded);
             appended += loaded.appended;
-            match done {
-                Ok(()) => return Ok(Loaded { appended, ..loaded }),
-                Err(error) if is_stream(address) || !patience::passes(&error) || self.stop.is_asked() => {
-                    return Err(error);
-                }
-                Err(error) => note(&format!("waiting: {error:#}")),
+            let Err(error) = done else { return Ok(Loaded { appended, ..loaded }) };
+            if is_stream(address) || !patience::passes(&error) || self.stop.is_asked() {
+                return Err(error);
             }
+            note(&format!("waiting: {error:#}"));
             thread::sleep(REST);
         }
     }
