@@ -204,7 +204,11 @@ impl Report {
                 let version = pipeline.registry().champion_version();
                 let version = version.map_or(String::new(), |(_, version)| format!("@{version}"));
                 let held = if champion.version.is_some() { "held" } else { "its newest" };
-                let why = format!("{}{version}    {held}, by {}", champion.model, champion.why);
+                let since = match champion.why.as_str() {
+                    "first" => "the file names it first".to_string(),
+                    why => format!("{why} at {}", tell::time(champion.since)),
+                };
+                let why = format!("{}{version}    {held}, {since}", champion.model);
                 lines.push(("champion", why));
             }
         }
@@ -266,6 +270,7 @@ fn learned(pipeline: &Pipeline) -> Value {
             "version": registry.champion_version().map(|(_, version)| version),
             "held": champion.version.is_some(),
             "why": champion.why,
+            "since": champion.since,
         })
     });
     json!({

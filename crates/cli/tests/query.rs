@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use alluvium_embedded::Embedded;
@@ -255,9 +255,15 @@ fn promote_and_rollback_act_at_the_next_run() {
     assert!(said.contains("tree@2 answers") && said.contains("alluvium run"), "{said}");
     assert_eq!(live(), ("linear".into(), Some(5)), "nothing acts before a writer adopts it");
     assert!(waits_for(&home.status()).contains("promote tree@2"));
+    let before = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     home.ok(&["run"]);
     assert_eq!(live(), ("tree".into(), Some(2)));
     assert!(home.ok(&["models", "at", "pipeline.toml", "4102444800000"]).contains("promote"));
+    // It is dated by when it took effect: the records are older.
+    let since = home.status()["champion"]["since"].as_i64().unwrap();
+    assert!((before..before + 600_000).contains(&since), "{since} is not just after {before}");
+    let then = home.json(&["models", "at", "pipeline.toml", &(before).to_string(), "--json"]);
+    assert_eq!((&then[0]["model"], &then[0]["version"]), (&"linear".into(), &5.into()));
     home.ok(&["models", "rollback"]);
     home.ok(&["run"]);
     assert_eq!(live(), ("linear".into(), Some(5)));

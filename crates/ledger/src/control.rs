@@ -46,6 +46,10 @@ pub enum Control {
         seq: u64,
         /// All requests below this control offset, once, in order, before this record's own effect.
         adopts: u64,
+        /// When it was written, by the writer's clock. What it brings is dated by this, in every
+        /// replay: the log's own timestamp may be one that a broker has set.
+        #[serde(default)]
+        time: Time,
         /// What it says.
         body: Body,
     },
@@ -139,6 +143,8 @@ pub struct Accepted {
     pub term: u64,
     /// Decisions it adopts, with the offsets of their requests.
     pub adopts: VecDeque<(u64, Decision)>,
+    /// When it was written.
+    pub time: Time,
     /// What it says.
     pub body: Body,
     /// Control before it.
@@ -181,7 +187,7 @@ impl Fold {
                 self.requests.push((offset, ask));
                 Folded::Nothing
             }
-            Some(Control::Said { term, seq, adopts, body }) => {
+            Some(Control::Said { term, seq, adopts, time, body }) => {
                 let is_zombie = term != self.term && !planted(Bug::ZombiesCount);
                 if is_zombie || seq <= self.seq {
                     return Folded::Nothing;
@@ -193,7 +199,7 @@ impl Fold {
                 let adopts = self.adopt(adopts);
                 self.apply(&body);
                 let before = Arc::new(before);
-                Folded::Accepted(Box::new(Accepted { offset, term, adopts, body, before }))
+                Folded::Accepted(Box::new(Accepted { offset, term, adopts, time, body, before }))
             }
         }
     }
@@ -286,7 +292,7 @@ mod tests {
     use super::*;
 
     fn said(term: u64, seq: u64, adopts: u64, body: Body) -> Vec<u8> {
-        Control::Said { term, seq, adopts, body }.encode()
+        Control::Said { term, seq, adopts, time: 0, body }.encode()
     }
 
     fn at(offset: u64) -> At {

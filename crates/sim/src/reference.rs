@@ -98,9 +98,10 @@ impl<'a> Trainer<'a> {
                     self.found.terms += 1;
                 }
                 Some(Control::Request { ask, .. }) => drop(self.requests.insert(*offset, ask)),
-                Some(Control::Said { term: said, seq: number, adopts, body }) => {
+                Some(Control::Said { term: said, seq: number, adopts, time, body }) => {
                     if said == term && number == seq + 1 {
                         seq = number;
+                        self.effects.time = time;
                         self.accept(*offset, adopts, &body);
                     } else if said == term && number > seq {
                         let why = format!("control:{offset} has number {number} after {seq}");

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use alluvium_flow::{Batch, Decision, Headers, Settings, spec::Spec};
+use alluvium_flow::{Batch, Decision, Effects, Headers, Pipeline, Run, Settings, spec::Spec};
 use alluvium_ledger::{
     control::Control,
-    keeper::{Halt, Keeper, Next, Options, Signals},
+    keeper::{Halt, Keeper, Next, Options, Relearn, Relearned, Signals},
     log::{Appender, Ends, Errand, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span},
     manifest::StateKey,
 };
@@ -246,7 +246,7 @@ fn with_inputs(names: &[&str]) -> Arc<Settings> {
         "input": inputs,
         "fields": { "a": { "number": {} } },
         "label": { "field": "y", "type": { "number": {} } },
-        "model": { "mean": { "use": ["a"], "learner": { "mean": {} } } },
+        "model": { "one": { "use": ["a"], "learner": { "mean": {} } } },
         "versions": { "every": "1000 records" },
     }))
     .unwrap();
@@ -502,4 +502,36 @@ fn what_cannot_be_asked_for_now_ends_no_office() {
         keeper.turn(now * 1_000, GO).unwrap();
     }
     assert_eq!(keeper.progress().step, 3);
+}
+
+/// Turns from a time on until it is done.
+fn finish_at(keeper: &mut Keeper<VirtualLog>, from: i64) {
+    for now in from..from + 5_000 {
+        if keeper.turn(now, GO).unwrap() == Next::Done {
+            return;
+        }
+    }
+    panic!("no end: {:?}", keeper.progress());
+}
+
+#[test]
+fn what_was_live_is_dated_by_control_and_not_by_the_records() {
+    let mut log = log_with(3);
+    let settings = settings("10 records");
+    finish_at(&mut Keeper::new(log.client(), options(&settings)), 50_000);
+    let promote = Decision::Promote { model: "one".into(), version: Some(1) };
+    request(&mut log, promote);
+    let mut keeper = Keeper::new(log.client(), options(&settings));
+    finish_at(&mut keeper, 90_000);
+    let registry = keeper.pipeline().unwrap().registry().clone();
+    let published = registry.of("one").unwrap().live[0].since;
+    let promoted = registry.champion().unwrap().since;
+    assert!((50_000..55_000).contains(&published), "published at {published}");
+    assert!((90_000..95_000).contains(&promoted), "promoted at {promoted}");
+    // Whoever learns it again comes to the same times.
+    let mut again = Relearn::new(&mut log, "p.control").unwrap();
+    let mut effects = Effects::default();
+    let mut all = |_: &mut Pipeline, _: &Run<'_>| usize::MAX;
+    while again.turn(&mut log, 100, &mut effects, &mut all).unwrap() != Relearned::Done {}
+    assert_eq!(*again.pipeline().unwrap().registry(), registry);
 }

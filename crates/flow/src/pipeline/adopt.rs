@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use alluvium_learn::Time;
 use serde_json::Value;
 
 use super::Pipeline;
@@ -13,8 +14,8 @@ use crate::{Settings, spec::Spec};
 impl Pipeline {
     /// Goes on with other settings and the state as it is. Judges begin anew where they are other
     /// ones; where the champion's model was left out, the first one answers.
-    pub(super) fn adopt(&mut self, settings: &Arc<Settings>) -> Result<(), String> {
-        let mut next = self.adopted(settings)?;
+    pub(super) fn adopt(&mut self, settings: &Arc<Settings>, since: Time) -> Result<(), String> {
+        let mut next = self.adopted(settings, since)?;
         if self.spec.judge == next.spec.judge {
             next.restore_judges(&self.save()).map_err(|why| why.to_string())?;
         }
@@ -27,11 +28,11 @@ impl Pipeline {
     /// # Errors
     /// Why it could not.
     pub fn could_adopt(&self, settings: &Arc<Settings>) -> Result<(), String> {
-        self.adopted(settings).map(drop)
+        self.adopted(settings, 0).map(drop)
     }
 
     /// A pipeline of other settings with what this one learned.
-    fn adopted(&self, settings: &Arc<Settings>) -> Result<Pipeline, String> {
+    fn adopted(&self, settings: &Arc<Settings>, since: Time) -> Result<Pipeline, String> {
         let mut next = Pipeline::build(settings).map_err(|error| error.to_string())?;
         for model in &next.models {
             let name = &model.judged.name;
@@ -47,8 +48,8 @@ impl Pipeline {
         if champion.is_some_and(|model| next.registry.of(&model).is_none())
             && let Some(first) = next.spec.first_champion()
         {
-            let (step, time) = (next.counters.steps, next.counters.time.unwrap_or(0));
-            next.registry.promote(first, None, step, time, "adopt")?;
+            let step = next.counters.steps;
+            next.registry.promote(first, None, step, since, "adopt")?;
         }
         Ok(next)
     }

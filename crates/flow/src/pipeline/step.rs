@@ -244,11 +244,11 @@ impl Pipeline {
     }
 
     fn decided(&mut self, decision: &Decision, effects: &mut Effects) {
-        let (step, time) = (self.counters.steps, self.counters.time.unwrap_or(0));
+        let (step, since) = (self.counters.steps, effects.time);
         let result = match decision {
             Decision::Adopt { settings } => {
                 let before = self.registry.champions.last().cloned();
-                self.adopt(settings).map(|()| {
+                self.adopt(settings, since).map(|()| {
                     if self.registry.champions.last() != before.as_ref() {
                         self.emit_champion(effects);
                     }
@@ -256,11 +256,11 @@ impl Pipeline {
             }
             Decision::Reset { model } => self.reset(model.as_deref()),
             Decision::Promote { model, version } => {
-                let result = self.registry.promote(model, *version, step, time, "promote");
+                let result = self.registry.promote(model, *version, step, since, "promote");
                 result.map(|()| self.emit_champion(effects))
             }
             Decision::Rollback => {
-                self.registry.rollback(step, time).map(|()| self.emit_champion(effects))
+                self.registry.rollback(step, since).map(|()| self.emit_champion(effects))
             }
         };
         if let Err(why) = result {
@@ -273,7 +273,7 @@ impl Pipeline {
     fn run_as(&mut self, settings: &Settings, effects: &mut Effects) {
         let (kernel, learned) = (self.settings.kernel, self.settings.learned.clone());
         let settings = Settings { kernel, learned, runs: settings.runs.clone() };
-        if let Err(why) = self.adopt(&Arc::new(settings)) {
+        if let Err(why) = self.adopt(&Arc::new(settings), effects.time) {
             effects.news.push(News::Refused { why });
         }
     }

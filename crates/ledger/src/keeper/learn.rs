@@ -121,6 +121,7 @@ impl Replay {
         let mut front = self.pending.pop_front().expect("asked for with something pending");
         front.started = true;
         effects.backlog = !front.accepted.before.caught_up();
+        effects.time = front.accepted.time;
         if let Some((_, decision)) = front.accepted.adopts.pop_front() {
             let offset = front.accepted.offset;
             self.pending.push_front(front);

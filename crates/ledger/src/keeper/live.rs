@@ -359,7 +359,7 @@ impl Office {
         // record.
         let adopts = if self.replay.pipeline.is_some() { self.replay.fold.next } else { 0 };
         let (term, seq) = (self.term, self.replay.fold.seq + 1);
-        let bytes = Control::Said { term, seq, adopts, body }.encode();
+        let bytes = Control::Said { term, seq, adopts, time: now, body }.encode();
         let record = Outgoing {
             time: now,
             key: None,
