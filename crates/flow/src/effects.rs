@@ -116,6 +116,9 @@ pub struct Effects {
     pub time: Time,
     /// Whether that cut is part of a backlog that is being caught up with.
     pub backlog: bool,
+    /// The share of refused records, among the newest, beyond which nothing more is learned: a run
+    /// of records ends right behind the record that exceeds it. `None`: whatever comes is learned.
+    pub refused_share_max: Option<f64>,
     /// The outputs, in their order.
     pub outputs: Vec<Output>,
     /// Their bytes.

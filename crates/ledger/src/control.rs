@@ -38,6 +38,8 @@ pub enum Control {
         /// Who asks: free text for people.
         by: String,
     },
+    /// A writer stops until somebody decides. Nothing of what is learned hangs on it.
+    Halted(Stopped),
     /// What a writer says: counts only if its term is current and its number follows.
     Said {
         /// The writer's term.
@@ -53,6 +55,19 @@ pub enum Control {
         /// What it says.
         body: Body,
     },
+}
+
+/// A halt, as control holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Whose.
+    pub term: u64,
+    /// When, by the writer's clock.
+    pub time: Time,
+    /// Of which kind: `changed`, `refused`, `log_changed`, `expired`, `settings` or `broken`.
+    pub kind: String,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// What a writer says.
@@ -130,6 +145,10 @@ pub struct Fold {
     pub catchup: Vec<At>,
     /// The greatest time a TICK has said.
     pub time: Option<Time>,
+    /// The halt that the newest writer has come to; the next one's term makes it a thing of the
+    /// past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<Stopped>,
     /// The offset and digest (BLAKE3, hexadecimal, 16 digits) of the newest record read.
     pub last: Option<(u64, String)>,
 }
@@ -181,6 +200,13 @@ impl Fold {
             None => Folded::Nothing,
             Some(Control::Term { .. }) => {
                 self.term = offset + 1;
+                self.halted = None;
+                Folded::Nothing
+            }
+            Some(Control::Halted(stopped)) => {
+                if stopped.term == self.term {
+                    self.halted = Some(stopped);
+                }
                 Folded::Nothing
             }
             Some(Control::Request { ask, .. }) => {

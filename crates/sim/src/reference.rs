@@ -92,7 +92,7 @@ impl<'a> Trainer<'a> {
         for (offset, record) in control {
             while wanted.next_if(|at| at <= offset).is_some_and(|at| self.keep(at)) {}
             match record.value.as_deref().and_then(Control::decode) {
-                None => {}
+                None | Some(Control::Halted(_)) => {}
                 Some(Control::Term { .. }) => {
                     term = offset + 1;
                     self.found.terms += 1;

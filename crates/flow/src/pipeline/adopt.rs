@@ -8,7 +8,7 @@ use std::sync::Arc;
 use alluvium_learn::Time;
 use serde_json::Value;
 
-use super::Pipeline;
+use super::{Pipeline, Sections, plan::FILLED};
 use crate::{Settings, spec::Spec};
 
 impl Pipeline {
@@ -42,7 +42,11 @@ impl Pipeline {
             }
         }
         is_learned_alike(&self.spec, &next.spec)?;
-        next.restore_learned(&self.save())
+        let sections = self.save();
+        if let Some(added) = next.save().keys().find_map(|name| added(name, &sections)) {
+            return Err(format!("{added} was added, and has learned nothing"));
+        }
+        next.restore_learned(&sections)
             .map_err(|why| format!("the state does not fit the new settings: {why}"))?;
         let champion = next.registry.champion().map(|champion| champion.model.clone());
         if champion.is_some_and(|model| next.registry.of(&model).is_none())
@@ -53,6 +57,17 @@ impl Pipeline {
         }
         Ok(next)
     }
+}
+
+/// What a section is of that is not among others; judges may begin anew.
+fn added(section: &str, known: &Sections) -> Option<String> {
+    let (kind, name) = section.split_once('/').filter(|(kind, _)| *kind != "judge")?;
+    // A step that fills a field's gaps has the field's name.
+    let shown = match name.strip_suffix(FILLED) {
+        Some(field) => format!("what fills the gaps of field {field}"),
+        None => format!("{kind} {name}"),
+    };
+    (!known.contains_key(section)).then_some(shown)
 }
 
 /// Whether models, steps and fields that both settings name are of the same kind, and read the

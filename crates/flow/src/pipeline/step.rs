@@ -42,7 +42,7 @@ impl Pipeline {
 
     fn records(&mut self, run: &Run<'_>, effects: &mut Effects) {
         let name = self.inputs[run.input].name.clone();
-        let position = run.batch.metas().get(run.range.end.wrapping_sub(1)).map(|m| m.offset + 1);
+        let mut position = None;
         for index in run.range.clone() {
             let record = run.batch.get(index);
             self.counters.steps += 1;
@@ -58,9 +58,13 @@ impl Pipeline {
                 self.settle();
                 self.publish(effects);
             }
+            position = Some(record.offset + 1);
+            if effects.refused_share_max.is_some_and(|most| self.refused_beyond(most).is_some()) {
+                break;
+            }
         }
         self.settle();
-        if let Some(position) = position.filter(|_| !run.range.is_empty()) {
+        if let Some(position) = position {
             self.moved(&name, run.partition, position);
         }
     }
@@ -86,7 +90,7 @@ impl Pipeline {
         effects: &mut Effects,
     ) {
         self.counters.refused += 1;
-        self.remember(true);
+        self.refusals.note(true);
         let code = refusal.reason.code();
         match self.counters.refused_by.get_mut(code) {
             Some(count) => *count += 1,
@@ -100,22 +104,12 @@ impl Pipeline {
         emitter.dead_letter(effects, run.partition, record, code, field, &explained);
     }
 
-    fn remember(&mut self, refused: bool) {
-        if self.refusals_max == 0 {
-            return;
-        }
-        if self.refusals.len() == self.refusals_max {
-            self.refusals.pop_front();
-        }
-        self.refusals.push_back(refused);
-    }
-
     fn record(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
         let truth = match self.truth(run.rows, index) {
             Ok(truth) => truth,
             Err(refusal) => return self.refuse(run, record, refusal, effects),
         };
-        self.remember(false);
+        self.refusals.note(false);
         let time = run.rows.times[index];
         self.counters.time = self.counters.time.max(Some(time));
         self.score(run.rows, index, time);
