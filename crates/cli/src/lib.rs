@@ -7,6 +7,7 @@ pub mod check;
 pub mod clock;
 pub mod decide;
 pub mod failure;
+pub mod halted;
 pub mod header;
 pub mod last_run;
 pub mod load;

@@ -9,8 +9,8 @@ use alluvium_ledger::{
 };
 
 use crate::{
-    args, clock, failure::Failure, load, open::Opened, patience, screen::Screen, signals::Stop,
-    source::Position, store::Store, streams::Streams, typed,
+    args, clock, failure::Failure, halted, load, open::Opened, patience, screen::Screen,
+    signals::Stop, source::Position, store::Store, streams::Streams,
 };
 
 /// How long a process that stands by, or whose log fails, waits before it looks again.
@@ -79,7 +79,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         }
         Err(halt) => {
             screen.halt();
-            Err(halted(&halt, &opened))
+            Err(halted::failure(&halt, &opened))
         }
     }
 }
@@ -143,47 +143,6 @@ impl Running {
     fn gives_up(&self) -> bool {
         self.stop.is_asked() || self.streams.as_ref().is_some_and(Streams::has_failed)
     }
-}
-
-/// What to type when a pipeline has halted.
-fn halted(halt: &Halt, opened: &Opened) -> Failure {
-    let file = opened.file.display();
-    let another = |why| (opened.run_as_another(), why);
-    let status = |why| (opened.command("status", ""), why);
-    let text = match halt {
-        Halt::Changed { from, to } => format!(
-            "halted: what is learned was changed in {file}\n\n{}\n\
-             what was learned so far was learned the other way. Say what is meant:\n\n{}\n  \
-             or put the file back",
-            changes(from, to),
-            typed::listed(&[
-                (opened.command("decide adopt", ""), "go on with the state as it is"),
-                another("a second pipeline, from the beginning"),
-            ])
-        ),
-        Halt::Refused { refused, of } => format!(
-            "halted: {refused} of the last {of} records were refused\n\n{}",
-            typed::listed(&[
-                (opened.command("show", "dead-letters"), "what they were, and why"),
-                ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
-            ])
-        ),
-        Halt::Settings(_) | Halt::LogChanged(_) | Halt::Expired(_) => format!(
-            "halted: {halt}\n\n{}",
-            typed::listed(&[
-                status("how far it had come"),
-                another("a new pipeline, over what the log holds"),
-            ])
-        ),
-        Halt::Broken(_) => format!(
-            "halted: {halt}\n\n{}",
-            typed::listed(&[
-                status("the last version is safe; please report this, with what it says"),
-                another("a new pipeline, over what the log holds"),
-            ])
-        ),
-    };
-    Failure::Halted(text)
 }
 
 /// The settings that differ, a line each.

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use alluvium_embedded::Embedded;
@@ -255,9 +255,15 @@ fn promote_and_rollback_act_at_the_next_run() {
     assert!(said.contains("tree@2 answers") && said.contains("alluvium run"), "{said}");
     assert_eq!(live(), ("linear".into(), Some(5)), "nothing acts before a writer adopts it");
     assert!(waits_for(&home.status()).contains("promote tree@2"));
+    let before = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     home.ok(&["run"]);
     assert_eq!(live(), ("tree".into(), Some(2)));
     assert!(home.ok(&["models", "at", "pipeline.toml", "4102444800000"]).contains("promote"));
+    // It is dated by when it took effect: the records are older.
+    let since = home.status()["champion"]["since"].as_i64().unwrap();
+    assert!((before..before + 600_000).contains(&since), "{since} is not just after {before}");
+    let then = home.json(&["models", "at", "pipeline.toml", &(before).to_string(), "--json"]);
+    assert_eq!((&then[0]["model"], &then[0]["version"]), (&"linear".into(), &5.into()));
     home.ok(&["models", "rollback"]);
     home.ok(&["run"]);
     assert_eq!(live(), ("linear".into(), Some(5)));
@@ -539,4 +545,40 @@ fn looking_writes_nothing() {
         home.ok(call);
     }
     assert_eq!(ends(&home), before);
+}
+
+#[test]
+fn status_names_a_halt_and_the_answers_that_work() {
+    let home = Home::ran(1);
+    let file = settings(1, LOGISTIC);
+    // A model more: it cannot be adopted, and nothing says that it could.
+    let more = "\n[model.third]\nuse = [\"a\"]\nlearner.hoeffding_tree = {}\n";
+    home.write(&format!("{file}{more}"));
+    let said = home.fails(3, &["run"]);
+    assert!(said.contains("model third was added") && !said.contains("decide adopt"), "{said}");
+    let status = home.status();
+    assert_eq!(status["halted"]["kind"], "changed");
+    assert_eq!(status["halted"]["answers"].as_array().unwrap().len(), 1, "{status}");
+    let text = home.ok(&["status"]);
+    assert!(text.contains("halted") && text.contains("--as") && !text.contains("adopt"), "{text}");
+    let said = home.fails(2, &["decide", "reset"]);
+    assert!(said.contains("has halted"), "{said}");
+    // Put back, it goes on.
+    home.write(&file);
+    home.ok(&["run"]);
+    assert_eq!(home.status()["halted"], Value::Null);
+}
+
+#[test]
+fn a_halt_for_refusals_is_found_afterwards() {
+    let home = Home::new(1);
+    let file = settings(1, LOGISTIC);
+    let strict = format!("{file}\n[refusals]\nshare_max = 0.0\nover = \"20 records\"\n");
+    home.write(&strict);
+    let said = home.fails(3, &["run"]);
+    assert!(said.contains("1 of the last 20 records were refused"), "{said}");
+    let status = home.status();
+    assert_eq!(status["halted"]["kind"], "refused");
+    assert!(waits_for(&status).contains("share_max"), "{status}");
+    assert!(home.ok(&["show", "pipeline.toml", "dead-letters"]).contains("wrong_kind"));
 }
