@@ -26,6 +26,7 @@ pub mod source;
 pub mod status;
 pub mod store;
 pub mod streams;
+pub mod table;
 pub mod tell;
 pub mod typed;
 pub mod verbs;

@@ -128,7 +128,7 @@ fn text(version: &Version, bytes: u64, is_whole: bool) -> String {
         ("time", version.time.map_or_else(|| "-".into(), tell::time)),
         ("state", version.state_digest.clone()),
         ("pages", format!("{pages}, {bytes} bytes: {whole}")),
-        ("metrics", tell::table(&tell::header(&["", "since the beginning"]), &rows)),
+        ("metrics", tell::table_beside(&tell::header(&["", "since the beginning"]), &rows)),
         ("settings", tell::settings(&version.settings)),
     ])
 }

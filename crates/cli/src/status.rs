@@ -195,8 +195,10 @@ impl Report {
                 vec![place, position, end, lag]
             })
             .collect();
-        lines
-            .push(("inputs", tell::table(&tell::header(&["", "learned to", "end", "lag"]), &rows)));
+        lines.push((
+            "inputs",
+            tell::table_beside(&tell::header(&["", "learned to", "end", "lag"]), &rows),
+        ));
         if let Some(pipeline) = standing.pipeline() {
             lines.push(("records", records(pipeline)));
             lines.push(("models", models(pipeline)));
@@ -318,5 +320,5 @@ fn models(pipeline: &Pipeline) -> String {
         row
     };
     let rows: Vec<Vec<String>> = pipeline.judges().map(row).collect();
-    tell::table(&header, &rows)
+    tell::table_beside(&header, &rows)
 }

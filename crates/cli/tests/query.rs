@@ -280,6 +280,8 @@ fn outputs_are_shown_in_the_order_of_learning() {
     assert_eq!(last, all[all.len() - 5..]);
     assert!(last[0]["at"].as_str().unwrap().starts_with("x:"));
     assert!(home.ok(&["show", "pipeline.toml", "predictions"]).lines().count() == 21);
+    let whole = home.ok(&["show", "pipeline.toml", "predictions", "--last", "0"]);
+    assert_eq!(whole.lines().count() as u64, 2 * ROWS + 1);
     let letters = home.json(&["show", "pipeline.toml", "dead-letters", "--json"]);
     assert_eq!((letters.len(), &letters[0]["reason"]), (1, &"wrong_kind".into()));
     assert!(home.json(&["show", "pipeline.toml", "alarms", "--json"]).is_empty());

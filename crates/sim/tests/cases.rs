@@ -7,7 +7,9 @@ use alluvium_flow::{Batch, Decision, Headers, Settings, spec::Spec};
 use alluvium_ledger::{
     control::Control,
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Appender, Ends, Errand, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span},
+    log::{
+        Appender, Ends, Errand, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span,
+    },
     manifest::StateKey,
 };
 use alluvium_sim::{Faults, VirtualLog};
