@@ -23,6 +23,7 @@ pub mod settings;
 pub mod show;
 pub mod signals;
 pub mod source;
+pub mod source_rows;
 pub mod status;
 pub mod store;
 pub mod streams;
