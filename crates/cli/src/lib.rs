@@ -15,6 +15,7 @@ pub mod models;
 pub mod new;
 pub mod open;
 pub mod plain;
+pub mod plan;
 pub mod record;
 pub mod run;
 pub mod score;
