@@ -136,7 +136,11 @@ impl Opened {
         };
         found.map(|(name, input)| (name.as_str(), input)).ok_or_else(|| {
             let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
-            Failure::Usage(format!("say which input: --input NAME, one of {}", known.join(", ")))
+            let known = known.join(", ");
+            Failure::Usage(match name {
+                Some(name) => format!("there is no input `{name}`: there are {known}"),
+                None => format!("say which input: --input NAME, one of {known}"),
+            })
         })
     }
 

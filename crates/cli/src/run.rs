@@ -76,8 +76,11 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
             failure.map_or(Ok(()), |why| Err(why.into()))
         }
         Err(halt) => {
-            screen.halt();
-            Err(halted(&halt, &opened))
+            let halted = Halted::of(&halt, &opened);
+            let answers: Vec<String> =
+                halted.answers.iter().map(|(typed, _)| typed.clone()).collect();
+            screen.halt(&halted.why, &answers);
+            Err(halted.failure())
         }
     }
 }
@@ -143,45 +146,62 @@ impl Running {
     }
 }
 
-/// What to type when a pipeline has halted.
-fn halted(halt: &Halt, opened: &Opened) -> Failure {
-    let file = opened.file.display();
-    let another = |why| (opened.run_as_another(), why);
-    let status = |why| (opened.command("status", ""), why);
-    let text = match halt {
-        Halt::Changed { from, to } => format!(
-            "halted: what is learned was changed in {file}\n\n{}\n\
-             what was learned so far was learned the other way. Say what is meant:\n\n{}\n  \
-             or put the file back",
-            changes(from, to),
-            typed::listed(&[
-                (opened.command("decide adopt", ""), "go on with the state as it is"),
-                another("a second pipeline, from the beginning"),
-            ])
-        ),
-        Halt::Refused { refused, of } => format!(
-            "halted: {refused} of the last {of} records were refused\n\n{}",
-            typed::listed(&[
-                (opened.command("show", "dead-letters"), "what they were, and why"),
-                ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
-            ])
-        ),
-        Halt::Settings(_) | Halt::LogChanged(_) | Halt::Expired(_) => format!(
-            "halted: {halt}\n\n{}",
-            typed::listed(&[
+/// Why a pipeline has halted, and what can be typed.
+struct Halted {
+    why: String,
+    /// More about it, in lines of its own.
+    more: String,
+    /// Commands, or settings, and what each is for.
+    answers: Vec<(String, &'static str)>,
+    /// What else can be done.
+    other: &'static str,
+}
+
+impl Halted {
+    fn of(halt: &Halt, opened: &Opened) -> Halted {
+        let another = |why| (opened.run_as_another(), why);
+        let status = |why| (opened.command("status", ""), why);
+        let plain = |answers: Vec<(String, &'static str)>| Halted {
+            why: halt.to_string(),
+            more: String::new(),
+            answers,
+            other: "",
+        };
+        match halt {
+            Halt::Changed { from, to } => Halted {
+                why: format!("what is learned was changed in {}", opened.file.display()),
+                more: format!(
+                    "{}\nwhat was learned so far was learned the other way. Say what is meant:\n\n",
+                    changes(from, to)
+                ),
+                answers: vec![
+                    (opened.command("decide adopt", ""), "go on with the state as it is"),
+                    another("a second pipeline, from the beginning"),
+                ],
+                other: "\n  or put the file back",
+            },
+            Halt::Refused { refused, of } => Halted {
+                why: format!("{refused} of the last {of} records were refused"),
+                ..plain(vec![
+                    (opened.command("show", "dead-letters"), "what they were, and why"),
+                    ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
+                ])
+            },
+            Halt::Settings(_) | Halt::LogChanged(_) | Halt::Expired(_) => plain(vec![
                 status("how far it had come"),
                 another("a new pipeline, over what the log holds"),
-            ])
-        ),
-        Halt::Broken(_) => format!(
-            "halted: {halt}\n\n{}",
-            typed::listed(&[
+            ]),
+            Halt::Broken(_) => plain(vec![
                 status("the last version is safe; please report this, with what it says"),
                 another("a new pipeline, over what the log holds"),
-            ])
-        ),
-    };
-    Failure::Halted(text)
+            ]),
+        }
+    }
+
+    fn failure(self) -> Failure {
+        let Halted { why, more, answers, other } = self;
+        Failure::Halted(format!("halted: {why}\n\n{more}{}{other}", typed::listed(&answers)))
+    }
 }
 
 /// The settings that differ, a line each.

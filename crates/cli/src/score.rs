@@ -20,11 +20,10 @@ use crate::{
     args,
     failure::Failure,
     look::{Look, find_version, named_version},
-    screen::note,
+    screen::{note, words},
     signals::Stop,
     source,
     source_rows::SourceRows,
-    tell,
 };
 
 /// How often a newer version is looked for.
@@ -57,7 +56,7 @@ pub fn run(call: &args::Score) -> Result<(), Failure> {
         None => scoring.topics(&mut look, published, call, &stop)?,
     }
     let (answered, refused) = (scoring.answered, scoring.refused);
-    note(&format!("{} answered, {refused} refused", tell::counted(answered, "record")));
+    note(&format!("{} answered, {refused} refused", words::counted(answered, "record")));
     match scoring.first_refused {
         Some((at, why)) if answered == 0 => Err(Failure::Failed(anyhow!(
             "every record was refused, the first ({at}) because {why}"

@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     look::{Look, Standing, Writer},
     open::Opened,
-    screen::say,
+    screen::{say, words},
     tell,
 };
 
@@ -128,8 +128,9 @@ impl Report {
             waits.push(format!("{}, asked at control:{offset}, until {when}", asked(ask)));
         }
         if self.lag() > 0 && !self.is_held && standing.fold.term > 0 {
-            let lag = tell::count(self.lag());
-            waits.push(format!("{lag} records are to be learned: {run}"));
+            let lag = words::counted(self.lag(), "record");
+            let are = if self.lag() == 1 { "is" } else { "are" };
+            waits.push(format!("{lag} {are} to be learned: {run}"));
         }
         waits
     }
@@ -296,8 +297,12 @@ fn records(pipeline: &Pipeline) -> String {
         [] => String::new(),
         reasons => format!(" ({})", reasons.join(", ")),
     };
-    let alarms = tell::count(counters.alarms);
-    format!("{read} read, {learned} learned, {refused} refused{reasons}, {alarms} alarms")
+    let unlabelled = match counters.read - counters.learned - counters.refused {
+        0 => String::new(),
+        count => format!(", {} without a label", tell::count(count)),
+    };
+    let alarms = words::counted(counters.alarms, "alarm");
+    format!("{read} read, {learned} learned{unlabelled}, {refused} refused{reasons}, {alarms}")
 }
 
 fn models(pipeline: &Pipeline) -> String {

@@ -2,7 +2,7 @@
 
 use alluvium_learn::Time;
 
-use crate::{plain, table::Layout};
+use crate::{plain, screen::words, table::Layout};
 
 /// How wide the labels beside a table are.
 const LABEL: usize = 11;
@@ -35,15 +35,9 @@ pub fn count(value: u64) -> String {
     shown
 }
 
-/// So many of something: `1 record`, `45,312 records`.
-pub fn counted(value: u64, what: &str) -> String {
-    let end = if value == 1 { "" } else { "s" };
-    format!("{} {what}{end}", count(value))
-}
-
 /// A metric's figure, or a dash where there is none yet.
 pub fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.4}"))
+    value.map_or_else(|| "-".into(), |value| words::unsigned_zero(format!("{value:.4}")))
 }
 
 /// A time as RFC 3339, in UTC.
@@ -103,7 +97,6 @@ mod tests {
     #[test]
     fn figures_are_easy_to_read() {
         assert_eq!([count(7), count(1000), count(45_312)], ["7", "1,000", "45,312"]);
-        assert_eq!([counted(1, "record"), counted(0, "record")], ["1 record", "0 records"]);
         assert_eq!(figure(None), "-");
         assert_eq!(time(0), "1970-01-01T00:00:00Z");
         assert_eq!(ago(600_000), "10 min ago");
