@@ -15,7 +15,8 @@ Begin with:
   alluvium new data.csv            writes a pipeline file that runs
   alluvium run pipeline.toml       learns it, and says how well
 
-A verb without a pipeline file takes pipeline.toml in this directory.
+check, run, status, decide, models list and models rollback take pipeline.toml in this directory
+where no pipeline file is named; every other verb wants it named.
 Exit codes: 0 done, 1 failed, 2 usage or a mistake in the file, 3 halted, waiting for a decision."
 )]
 pub struct Arguments {
@@ -116,6 +117,9 @@ pub struct Load {
     /// The most records a second; 0: as fast as it goes.
     #[arg(long, value_name = "RECORDS", default_value_t = 0)]
     pub rate: u64,
+    /// Print one JSON object a source.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub named: Named,
 }
@@ -233,6 +237,9 @@ pub enum ModelsVerb {
         /// The model (from then on its newest version answers), or `MODEL@VERSION` to hold on to.
         #[arg(value_name = "MODEL[@VERSION]")]
         model: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         named: Named,
     },
@@ -240,6 +247,9 @@ pub enum ModelsVerb {
     Rollback {
         #[command(flatten)]
         pipeline: Pipeline,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -250,7 +260,7 @@ pub struct Verify {
     #[arg(value_name = "PIPELINE")]
     pub file: PathBuf,
     /// The version: `MODEL@VERSION`; a model alone is its newest.
-    #[arg(value_name = "MODEL[@VERSION]", required_unless_present = "all")]
+    #[arg(value_name = "MODEL[@VERSION]")]
     pub version: Option<String>,
     /// Every version that can still be read.
     #[arg(long)]
@@ -272,6 +282,9 @@ pub struct Decide {
     /// With `reset`: only this model.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The answers to a halt.

@@ -8,6 +8,7 @@ use crate::{
     halted,
     look::Look,
     models::asked,
+    plain,
     run::changes,
     screen::say,
 };
@@ -19,12 +20,12 @@ use crate::{
 pub fn run(call: &args::Decide) -> Result<(), Failure> {
     let mut look = Look::open(&call.pipeline.file, &call.pipeline.named)?;
     match call.answer {
-        DecideAnswer::Adopt => adopt(&mut look),
-        DecideAnswer::Reset => reset(&mut look, call.model.clone()),
+        DecideAnswer::Adopt => adopt(&mut look, call.json),
+        DecideAnswer::Reset => reset(&mut look, call.model.clone(), call.json),
     }
 }
 
-fn adopt(look: &mut Look) -> Result<(), Failure> {
+fn adopt(look: &mut Look, json: bool) -> Result<(), Failure> {
     let standing = look.standing()?;
     let (file, wanted) = (look.opened.file.display().to_string(), look.opened.settings.clone());
     let pipeline = match &standing.pipeline {
@@ -36,8 +37,8 @@ fn adopt(look: &mut Look) -> Result<(), Failure> {
     };
     let current = pipeline.settings();
     if current.learned == wanted.learned && current.kernel == wanted.kernel {
-        say(&format!("nothing to adopt: what {file} says is learned is what is learned"));
-        return Ok(());
+        let why = format!("nothing to adopt: what {file} says is learned is what is learned");
+        return unasked(&why, json);
     }
     if let Err(why) = pipeline.could_adopt(&wanted) {
         let text = halted::does_not_fit(current, &wanted, &why, &look.opened);
@@ -45,15 +46,17 @@ fn adopt(look: &mut Look) -> Result<(), Failure> {
     }
     if standing.is_asked(&wanted) {
         let run = look.opened.command("run", "");
-        say(&format!("it was asked for already, and acts with the next: {run}"));
-        return Ok(());
+        let why = format!("it was asked for already, and acts with the next: {run}");
+        return unasked(&why, json);
     }
-    say(changes(current, &wanted).trim_end());
+    if !json {
+        say(changes(current, &wanted).trim_end());
+    }
     let offset = look.ask(Decision::Adopt { settings: wanted })?;
-    asked(look, offset, "it goes on with these settings and what was learned")
+    asked(look, offset, "it goes on with these settings and what was learned", json)
 }
 
-fn reset(look: &mut Look, model: Option<String>) -> Result<(), Failure> {
+fn reset(look: &mut Look, model: Option<String>, json: bool) -> Result<(), Failure> {
     if let Some(model) = &model
         && !look.opened.spec.model.contains_key(model)
     {
@@ -74,5 +77,14 @@ fn reset(look: &mut Look, model: Option<String>) -> Result<(), Failure> {
         None => "nothing is learned: models, steps and figures begin anew".into(),
     };
     let offset = look.ask(Decision::Reset { model })?;
-    asked(look, offset, &then)
+    asked(look, offset, &then, json)
+}
+
+/// Says why nothing was asked for.
+fn unasked(why: &str, json: bool) -> Result<(), Failure> {
+    say(&match json {
+        true => plain::json(&serde_json::json!({ "event": "unasked", "why": why })),
+        false => why.to_string(),
+    });
+    Ok(())
 }

@@ -9,6 +9,7 @@ use crate::{
     args::{self, ModelsVerb},
     failure::Failure,
     look::{Look, Standing, find_version, named_version},
+    plain,
     screen::say,
     tell,
 };
@@ -26,9 +27,11 @@ pub fn run(call: &args::Models) -> Result<(), Failure> {
         ModelsVerb::At { file, time, json, named } => {
             at(&mut Look::open(file, named)?, time, *json)
         }
-        ModelsVerb::Promote { file, model, named } => promote(&mut Look::open(file, named)?, model),
-        ModelsVerb::Rollback { pipeline } => {
-            rollback(&mut Look::open(&pipeline.file, &pipeline.named)?)
+        ModelsVerb::Promote { file, model, json, named } => {
+            promote(&mut Look::open(file, named)?, model, *json)
+        }
+        ModelsVerb::Rollback { pipeline, json } => {
+            rollback(&mut Look::open(&pipeline.file, &pipeline.named)?, *json)
         }
     }
 }
@@ -128,7 +131,7 @@ fn text(version: &Version, bytes: u64, is_whole: bool) -> String {
         ("time", version.time.map_or_else(|| "-".into(), tell::time)),
         ("state", version.state_digest.clone()),
         ("pages", format!("{pages}, {bytes} bytes: {whole}")),
-        ("metrics", tell::table(&tell::header(&["", "since the beginning"]), &rows)),
+        ("metrics", tell::table_beside(&tell::header(&["", "since the beginning"]), &rows)),
         ("settings", tell::settings(&version.settings)),
     ])
 }
@@ -203,7 +206,7 @@ fn unread(look: &Look, standing: Standing) -> Failure {
     }
 }
 
-fn promote(look: &mut Look, text: &str) -> Result<(), Failure> {
+fn promote(look: &mut Look, text: &str, json: bool) -> Result<(), Failure> {
     let (model, version) = named_version(text)?;
     let standing = look.standing()?;
     let Some(pipeline) = standing.pipeline() else { return Err(unread(look, standing)) };
@@ -221,10 +224,10 @@ fn promote(look: &mut Look, text: &str) -> Result<(), Failure> {
         Some(_) => format!("{text} answers, and goes on to answer when newer versions come"),
         None => format!("{text} answers, always with its newest version"),
     };
-    asked(look, offset, &then)
+    asked(look, offset, &then, json)
 }
 
-fn rollback(look: &mut Look) -> Result<(), Failure> {
+fn rollback(look: &mut Look, json: bool) -> Result<(), Failure> {
     let standing = look.standing()?;
     let Some(pipeline) = standing.pipeline() else { return Err(unread(look, standing)) };
     let is_change = |ask: &Decision| {
@@ -245,7 +248,7 @@ fn rollback(look: &mut Look) -> Result<(), Failure> {
         }
     };
     let offset = look.ask(Decision::Rollback)?;
-    asked(look, offset, &then)
+    asked(look, offset, &then, json)
 }
 
 /// What stands before the last change: as the registry will find it.
@@ -259,12 +262,15 @@ fn back_to(registry: &Registry) -> Option<(&str, Option<u64>)> {
 }
 
 /// Says what was asked for, and when it acts.
-pub fn asked(look: &Look, offset: u64, then: &str) -> Result<(), Failure> {
-    let run = look.opened.command("run", "");
-    say(&format!(
-        "asked at {}:0:{offset}; from when a writer adopts it, {then}\n\
-         a run that is going on adopts it at once; else the next one: {run}",
-        look.opened.topic("control"),
-    ));
+pub fn asked(look: &Look, offset: u64, then: &str, is_json: bool) -> Result<(), Failure> {
+    let (control, run) = (look.opened.topic("control"), look.opened.command("run", ""));
+    let at = format!("{control}:0:{offset}");
+    say(&match is_json {
+        true => plain::json(&json!({ "event": "asked", "at": at, "then": then, "run": run })),
+        false => format!(
+            "asked at {at}; from when a writer adopts it, {then}\n\
+             a run that is going on adopts it at once; else the next one: {run}"
+        ),
+    });
     Ok(())
 }

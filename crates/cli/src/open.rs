@@ -8,15 +8,15 @@ use std::{
 };
 
 use alluvium_flow::{
-    Mistake, Pipeline, Settings,
+    Settings,
     spec::{Input, Spec},
 };
 
 use crate::{
     args::Named,
     failure::Failure,
-    load,
-    settings::{self, Parsed, Places},
+    load, plan,
+    settings::{self, Places},
     store::{Place, Store},
     typed,
 };
@@ -65,24 +65,8 @@ impl Opened {
     /// All mistakes at once.
     pub fn of_text(file: &Path, text: &str, named: &Named) -> Result<Opened, Failure> {
         let shown = file.display().to_string();
-        let parsed = settings::read::<Spec>(&shown, text);
-        let Parsed { value: mut spec, places } =
-            parsed.map_err(|mistakes| Failure::Mistakes(Box::new(mistakes)))?;
-        if let Some(name) = &named.name {
-            spec.name.clone_from(name);
-        }
-        if let Err(error) = Pipeline::of_spec(&spec) {
-            let at = |mistake: &Mistake| {
-                let help = mistake.help.as_deref().unwrap_or_default();
-                places.mistake(&mistake.path, mistake.message.clone(), help)
-            };
-            let list = error.mistakes.iter().map(at).collect();
-            return Err(Failure::Mistakes(Box::new(places.mistakes(list))));
-        }
-        let mistakes = same_names(&spec, &places);
-        if !mistakes.is_empty() {
-            return Err(Failure::Mistakes(Box::new(places.mistakes(mistakes))));
-        }
+        let spec = plan::read(&shown, text, named.name.as_deref(), same_names)
+            .map_err(|mistakes| Failure::Mistakes(Box::new(mistakes)))?;
         let beside = file.parent().unwrap_or(Path::new(""));
         let place = Place::of(&spec.log, named.log.as_deref(), beside)?;
         let settings = Arc::new(Settings::of(&spec));
@@ -152,7 +136,11 @@ impl Opened {
         };
         found.map(|(name, input)| (name.as_str(), input)).ok_or_else(|| {
             let known: Vec<&str> = inputs.keys().map(String::as_str).collect();
-            Failure::Usage(format!("say which input: --input NAME, one of {}", known.join(", ")))
+            let known = known.join(", ");
+            Failure::Usage(match name {
+                Some(name) => format!("there is no input `{name}`: there are {known}"),
+                None => format!("say which input: --input NAME, one of {known}"),
+            })
         })
     }
 

@@ -78,8 +78,18 @@ pub fn show(look: &mut Look, place: &Place, is_json: bool) -> Result<(), Failure
     let ends = look.ends(&topic)?;
     let known = ends.get(partition as usize).copied().unwrap_or_default();
     if !(known.earliest..known.stable).contains(&offset) {
-        let (from, to) = (known.earliest, known.stable);
-        let why = format!("{topic}:{partition} has no record {offset}: there are {from} to {to}");
+        let (from, count) = (known.earliest, ends.len());
+        let why = match known.stable.checked_sub(1) {
+            _ if ends.is_empty() => format!("topic {topic} is not there yet"),
+            _ if partition as usize >= count => {
+                let last = count - 1;
+                format!("topic {topic} has no partition {partition}: there are 0 to {last}")
+            }
+            Some(last) if last >= from => {
+                format!("{topic}:{partition} has no record {offset}: there are {from} to {last}")
+            }
+            _ => format!("{topic}:{partition} holds no record"),
+        };
         return Err(Failure::Usage(why));
     }
     let batch = look.with(|observer| observer.record(&topic, partition, offset))?;

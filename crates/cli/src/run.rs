@@ -78,7 +78,10 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
             failure.map_or(Ok(()), |why| Err(why.into()))
         }
         Err(halt) => {
-            screen.halt();
+            let unfit = matches!(&halt, Halt::Changed { unfit: Some(_), .. });
+            let answers = halted::answers(halt.kind(), unfit, &opened);
+            let typed: Vec<String> = answers.into_iter().map(|(typed, _)| typed).collect();
+            screen.halt(&halt.to_string(), &typed);
             Err(halted::failure(&halt, &opened))
         }
     }

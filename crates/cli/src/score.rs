@@ -1,15 +1,14 @@
 //! `alluvium score`: answers with a published version; nothing is learned.
 
 use std::{
-    io::{BufWriter, Read, Write},
+    io::{BufWriter, Write},
     thread,
     time::{Duration, Instant},
 };
 
 use alluvium_flow::{
-    Batch, Headers, Predictor, Scored,
-    decode::{Decoder, Lines, Rows},
-    spec::{Csv, Spec},
+    Batch, Predictor, Scored,
+    decode::{Decoder, Rows},
 };
 use alluvium_ledger::{
     log::{Log, Polled, Span},
@@ -18,17 +17,14 @@ use alluvium_ledger::{
 use anyhow::{Context, anyhow};
 
 use crate::{
-    args, clock,
+    args,
     failure::Failure,
-    header::{self, First},
     look::{Look, find_version, named_version},
-    screen::note,
+    screen::{note, words},
     signals::Stop,
-    source::{self, Source},
+    source,
+    source_rows::SourceRows,
 };
-
-/// How much of a source is read at once.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// How often a newer version is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -52,6 +48,7 @@ pub fn run(call: &args::Score) -> Result<(), Failure> {
         line: Vec::new(),
         answered: 0,
         refused: 0,
+        first_refused: None,
     };
     let stop = Stop::listen()?;
     match &call.source {
@@ -59,8 +56,13 @@ pub fn run(call: &args::Score) -> Result<(), Failure> {
         None => scoring.topics(&mut look, published, call, &stop)?,
     }
     let (answered, refused) = (scoring.answered, scoring.refused);
-    note(&format!("{answered} records answered, {refused} refused"));
-    Ok(())
+    note(&format!("{} answered, {refused} refused", words::counted(answered, "record")));
+    match scoring.first_refused {
+        Some((at, why)) if answered == 0 => Err(Failure::Failed(anyhow!(
+            "every record was refused, the first ({at}) because {why}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The version a call means: the one it names, else the champion's.
@@ -117,12 +119,14 @@ struct Scoring {
     line: Vec<u8>,
     answered: u64,
     refused: u64,
+    /// Where the first refused record is, and why it was.
+    first_refused: Option<(String, String)>,
 }
 
 impl Scoring {
     /// Answers a batch, a line for each record; `place` is what comes before its number.
     fn batch(&mut self, input: usize, partition: u32, batch: &Batch, place: &str) {
-        let Scoring { loaded, out, rows, line, answered, refused } = self;
+        let Scoring { loaded, out, rows, line, answered, refused, first_refused } = self;
         rows.clear();
         loaded.decoders[input].decode(partition, batch, rows);
         let mut number = itoa::Buffer::new();
@@ -152,6 +156,10 @@ impl Scoring {
                     line.extend_from_slice(refusal.reason.code().as_bytes());
                     line.extend_from_slice(b"\"}");
                     *refused += 1;
+                    first_refused.get_or_insert_with(|| {
+                        let plan = &loaded.predictor.inputs()[input].decode;
+                        (format!("{place}{}", meta.offset), refusal.describe(plan).to_string())
+                    });
                 }
             }
             line.push(b'\n');
@@ -270,72 +278,6 @@ impl Scoring {
                 note(format!("staying with {model}@{version}: {why}").trim_end());
                 return Ok(false);
             }
-        }
-        Ok(true)
-    }
-}
-
-/// The rows of a source, in batches.
-struct SourceRows {
-    source: Source,
-    lines: Lines,
-    header: Option<Csv>,
-    chunk: Vec<u8>,
-    read: u64,
-    is_over: bool,
-    /// Whether the first line has come.
-    has_begun: bool,
-}
-
-impl SourceRows {
-    fn new(source: Source, spec: &Spec, input: &str) -> SourceRows {
-        let header = header::expected(spec, input);
-        SourceRows {
-            source,
-            lines: Lines::new(header::framing(header.as_ref())),
-            header,
-            chunk: vec![0; CHUNK_BYTES],
-            read: 0,
-            is_over: false,
-            has_begun: false,
-        }
-    }
-
-    /// Reads the next rows; says whether there may be more. A row's offset is its number, from 1,
-    /// its time is now.
-    fn read(&mut self, batch: &mut Batch) -> anyhow::Result<bool> {
-        batch.clear();
-        if self.is_over {
-            return Ok(false);
-        }
-        let SourceRows { source, lines, header, chunk, read, is_over, has_begun } = self;
-        let count = match source.bytes.read(chunk) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(true),
-            count => count.with_context(|| format!("reading {}", source.name))?,
-        };
-        let (now, mut wrong) = (clock::now(), None);
-        let each = |line: &[u8]| {
-            if !std::mem::replace(has_begun, true)
-                && let Some(csv) = header
-            {
-                match header::judge(csv, line) {
-                    First::Header => return,
-                    First::WrongHeader(found) => wrong = Some((found, csv.columns.join(", "))),
-                    First::Record => {}
-                }
-            }
-            *read += 1;
-            batch.push(*read, now, None, Some(line), Headers::default());
-        };
-        if count == 0 {
-            *is_over = true;
-            lines.finish(each);
-        } else {
-            lines.feed(&chunk[..count], each);
-        }
-        if let Some((found, known)) = wrong {
-            let name = &source.name;
-            return Err(anyhow!("{name} begins with `{found}`, but the file names `{known}`"));
         }
         Ok(true)
     }

@@ -16,11 +16,11 @@ use crate::{
     look::Look,
     plain, record,
     screen::{note, say},
-    tell,
+    table::Layout,
 };
 
-/// The longest cell of a table, in characters.
-const CELL_MAX: usize = 60;
+/// So many rows say how a table is laid out; those after them are printed as they come.
+const LAYOUT_ROWS: usize = 1_000;
 
 /// `alluvium show`.
 ///
@@ -37,25 +37,76 @@ pub fn run(call: &args::Show) -> Result<(), Failure> {
     if look.ends(&look.opened.topic(topic.name()))?.is_empty() {
         return Err(look.never_ran());
     }
+    let mut printer = if call.json { Printer::Json } else { Printer::Table(Rows::default()) };
     let mut newest = VecDeque::new();
+    let mut count = 0;
     merged(&mut look, topic, call.last, |value| {
-        if call.json && call.last == 0 {
-            say(&plain::json(&value));
-            return;
+        count += 1;
+        if call.last == 0 {
+            return printer.print(value);
         }
         newest.push_back(value);
-        if call.last > 0 && newest.len() as u64 > call.last {
+        if newest.len() as u64 > call.last {
             newest.pop_front();
         }
     })?;
-    if call.json {
-        newest.iter().for_each(|value| say(&plain::json(value)));
-    } else if newest.is_empty() {
-        note(&format!("no {} yet", call.what));
-    } else {
-        say(&table(&newest.into_iter().collect::<Vec<Value>>()));
+    newest.into_iter().for_each(|value| printer.print(value));
+    if let Printer::Table(rows) = &mut printer {
+        match count {
+            0 => note(&format!("no {} yet", call.what)),
+            _ => rows.begin(),
+        }
     }
     Ok(())
+}
+
+/// Prints outputs one by one.
+enum Printer {
+    Json,
+    Table(Rows),
+}
+
+impl Printer {
+    fn print(&mut self, value: Value) {
+        match self {
+            Printer::Json => say(&plain::json(&value)),
+            Printer::Table(rows) => rows.push(value),
+        }
+    }
+}
+
+/// A table of any length: its first rows are held back until they are enough to lay it out by.
+#[derive(Default)]
+struct Rows {
+    held: Vec<Value>,
+    layout: Option<(Vec<String>, Layout)>,
+}
+
+impl Rows {
+    fn push(&mut self, value: Value) {
+        match &self.layout {
+            Some((names, layout)) => say(&line(names, layout, &value)),
+            None => {
+                self.held.push(value);
+                if self.held.len() >= LAYOUT_ROWS {
+                    self.begin();
+                }
+            }
+        }
+    }
+
+    /// Prints what was held back, under its header.
+    fn begin(&mut self) {
+        if self.layout.is_some() {
+            return;
+        }
+        let names = names(&self.held);
+        let rows: Vec<Vec<String>> =
+            self.held.drain(..).map(|value| cells(&names, &value)).collect();
+        let layout = Layout::of(&names, &rows);
+        say(&layout.whole(&rows));
+        self.layout = Some((names, layout));
+    }
 }
 
 /// One partition of an output topic, being merged.
@@ -143,19 +194,36 @@ pub fn whole(record: &Record<'_>) -> Value {
 /// Members that everybody looks for come first.
 const FIRST: [&str; 6] = ["at", "model", "version", "answer", "score", "reason"];
 
-/// A table with a column for each member that any of them has.
-fn table(values: &[Value]) -> String {
+fn is_shown(name: &str) -> bool {
+    name != "order"
+}
+
+/// A column for each member that any of them has.
+fn names(values: &[Value]) -> Vec<String> {
     let members = |value: &Value| -> Vec<String> {
         let table = value.as_object().into_iter().flatten();
-        table.map(|(name, _)| name.clone()).filter(|name| name != "order").collect()
+        table.map(|(name, _)| name.clone()).filter(|name| is_shown(name)).collect()
     };
     let known: BTreeSet<String> = values.iter().flat_map(members).collect();
     let first = FIRST.iter().filter(|name| known.contains(**name)).map(ToString::to_string);
     let rest = known.iter().filter(|name| !FIRST.contains(&name.as_str())).cloned();
-    let header: Vec<String> = first.chain(rest).collect();
-    let row = |value: &Value| header.iter().map(|name| cell(&value[name])).collect();
-    let rows: Vec<Vec<String>> = values.iter().map(row).collect();
-    tell::table(&header, &rows)
+    first.chain(rest).collect()
+}
+
+fn cells(names: &[String], value: &Value) -> Vec<String> {
+    names.iter().map(|name| cell(&value[name])).collect()
+}
+
+/// A row that came after the table was laid out; what it has beside the known columns stands at its
+/// end, by name.
+fn line(names: &[String], layout: &Layout, value: &Value) -> String {
+    let mut line = layout.row(&cells(names, value));
+    for (name, value) in value.as_object().into_iter().flatten() {
+        if is_shown(name) && !names.contains(name) {
+            line.push_str(&format!("  {} {}", plain::line(name), cell(value)));
+        }
+    }
+    line
 }
 
 /// A value as a cell of a table.
@@ -165,10 +233,7 @@ pub fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    plain::line(&match text.char_indices().nth(CELL_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    })
+    plain::line(&text)
 }
 
 /// Everything that was written about one record: its predictions, and the letter if it was refused.
@@ -195,4 +260,22 @@ pub fn written(
         })
     })?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_after_the_layout_loses_nothing() {
+        let values = [json!({"at": "a:0:1", "order": "1.2", "reason": "empty"})];
+        let names = names(&values);
+        assert_eq!(names, ["at", "reason"]);
+        let layout = Layout::of(&names, &[cells(&names, &values[0])]);
+        let later = json!({"at": "a:0:22", "order": "1.3", "field": "x"});
+        let line = line(&names, &layout, &later);
+        assert!(line.starts_with("a:0:22") && line.ends_with("  field x"), "{line}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     halted::{self, Answer},
     look::{Look, Standing, Writer},
     open::Opened,
-    screen::say,
+    screen::{say, words},
     tell,
 };
 
@@ -138,8 +138,9 @@ impl Report {
         }
         let goes_on = !self.is_held && standing.fold.term > 0 && halted.is_none();
         if self.lag() > 0 && goes_on {
-            let lag = tell::count(self.lag());
-            waits.push(format!("{lag} records are to be learned: {run}"));
+            let lag = words::counted(self.lag(), "record");
+            let are = if self.lag() == 1 { "is" } else { "are" };
+            waits.push(format!("{lag} {are} to be learned: {run}"));
         }
         waits
     }
@@ -216,8 +217,10 @@ impl Report {
                 vec![place, position, end, lag]
             })
             .collect();
-        lines
-            .push(("inputs", tell::table(&tell::header(&["", "learned to", "end", "lag"]), &rows)));
+        lines.push((
+            "inputs",
+            tell::table_beside(&tell::header(&["", "learned to", "end", "lag"]), &rows),
+        ));
         if let Some(pipeline) = standing.pipeline() {
             lines.push(("records", records(pipeline)));
             lines.push(("models", models(pipeline)));
@@ -327,8 +330,12 @@ fn records(pipeline: &Pipeline) -> String {
         [] => String::new(),
         reasons => format!(" ({})", reasons.join(", ")),
     };
-    let alarms = tell::count(counters.alarms);
-    format!("{read} read, {learned} learned, {refused} refused{reasons}, {alarms} alarms")
+    let unlabelled = match counters.read - counters.learned - counters.refused {
+        0 => String::new(),
+        count => format!(", {} without a label", tell::count(count)),
+    };
+    let alarms = words::counted(counters.alarms, "alarm");
+    format!("{read} read, {learned} learned{unlabelled}, {refused} refused{reasons}, {alarms}")
 }
 
 fn models(pipeline: &Pipeline) -> String {
@@ -351,5 +358,5 @@ fn models(pipeline: &Pipeline) -> String {
         row
     };
     let rows: Vec<Vec<String>> = pipeline.judges().map(row).collect();
-    tell::table(&header, &rows)
+    tell::table_beside(&header, &rows)
 }

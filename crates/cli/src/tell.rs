@@ -1,30 +1,20 @@
 //! How figures, times and tables look to people.
 
 use alluvium_learn::Time;
-use comfy_table::{Cell, CellAlignment, Table, presets};
 
-use crate::plain;
+use crate::{plain, screen::words, table::Layout};
+
+/// How wide the labels beside a table are.
+const LABEL: usize = 11;
 
 /// A table without borders, under a header. Columns of figures stand to the right.
 pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header.to_vec());
-    let is_figure = |column: usize| {
-        let cells =
-            || rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty());
-        let figure =
-            |cell: &String| cell.chars().all(|c| c.is_ascii_digit() || "., -%".contains(c));
-        cells().next().is_some() && cells().all(figure)
-    };
-    for row in rows {
-        table.add_row(row.iter().enumerate().map(|(column, text)| {
-            let align = if is_figure(column) { CellAlignment::Right } else { CellAlignment::Left };
-            Cell::new(plain::line(text)).set_alignment(align)
-        }));
-    }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_string()).collect();
-    lines.join("\n")
+    Layout::of(header, rows).whole(rows)
+}
+
+/// The same as the text of a label of [`labelled`], which are no longer than `pipeline`.
+pub fn table_beside(header: &[String], rows: &[Vec<String>]) -> String {
+    Layout::beside(header, rows, LABEL).whole(rows)
 }
 
 /// A header of a table.
@@ -47,7 +37,7 @@ pub fn count(value: u64) -> String {
 
 /// A metric's figure, or a dash where there is none yet.
 pub fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.4}"))
+    value.map_or_else(|| "-".into(), |value| words::unsigned_zero(format!("{value:.4}")))
 }
 
 /// A time as RFC 3339, in UTC.
@@ -112,13 +102,5 @@ mod tests {
         assert_eq!(ago(600_000), "10 min ago");
         let lines = labelled(&[("a", "1\n2".into()), ("long", "3".into())]);
         assert_eq!(lines, "a     1\n      2\nlong  3");
-    }
-
-    #[test]
-    fn figures_stand_to_the_right() {
-        let rows = [vec!["a".into(), "7".into()], vec!["b".into(), "1,000".into()]];
-        let shown = table(&header(&["name", "count"]), &rows);
-        assert_eq!(shown.lines().count(), 3);
-        assert!(shown.lines().nth(1).unwrap().ends_with("    7"), "{shown}");
     }
 }

@@ -7,7 +7,7 @@ use std::{thread, time::Duration};
 use alluvium_flow::{Effects, News};
 use alluvium_ledger::{
     keeper::{Halt, Relearn, RelearnError, Relearned},
-    versions::Version,
+    versions::{Published, Version},
 };
 use anyhow::anyhow;
 use serde_json::json;
@@ -16,8 +16,8 @@ use crate::{
     args,
     failure::Failure,
     look::{Look, find_version},
-    screen::{note, say},
-    tell,
+    screen::{note, say, words},
+    tell, typed,
 };
 
 /// Records learned before it is looked whether a version came of them.
@@ -47,6 +47,7 @@ pub fn run(call: &args::Verify) -> Result<(), Failure> {
     let published = look.published()?;
     let wanted: Vec<&Version> = match &call.version {
         Some(name) if !call.all => vec![find_version(&published, name)?],
+        None if !call.all => return Err(unnamed(&look, &published)),
         _ => published.versions(),
     };
     if wanted.is_empty() {
@@ -63,8 +64,13 @@ pub fn run(call: &args::Verify) -> Result<(), Failure> {
     let seconds = started.elapsed().as_secs_f64();
     let failed = verdicts.iter().filter(|(_, verdict)| !matches!(verdict, Some(Verdict::Same)));
     let failed = failed.count();
+    let column = verdicts.iter().map(|(version, _)| name(version).chars().count()).max();
     for (version, verdict) in &verdicts {
-        tell_verdict(version, verdict.as_ref().unwrap_or(&Verdict::NotReached), call.json);
+        let verdict = verdict.as_ref().unwrap_or(&Verdict::NotReached);
+        match call.json {
+            true => say(&event(version, verdict).to_string()),
+            false => say(&text(version, verdict, column.unwrap_or_default())),
+        }
     }
     let rate = learned as f64 / seconds.max(1e-9);
     let count = verdicts.len();
@@ -76,8 +82,11 @@ pub fn run(call: &args::Verify) -> Result<(), Failure> {
         say(&whole.to_string());
     } else {
         let rate = tell::count(rate as u64);
-        let learned = tell::count(learned);
-        say(&format!("{learned} records learned again in {seconds:.2} s, {rate} records/s"));
+        let learned = words::counted(learned, "record");
+        say(&format!("{learned} learned again in {seconds:.2} s, {rate} records/s"));
+        if failed == 0 && count > 1 {
+            say(&format!("all {count} are what was published"));
+        }
     }
     match failed {
         0 => Ok(()),
@@ -133,32 +142,43 @@ pub fn not_again(error: &RelearnError) -> Failure {
     })
 }
 
-fn tell_verdict(version: &Version, verdict: &Verdict, is_json: bool) {
-    let name = format!("{}@{}", version.model, version.version);
-    let published = &version.state_digest;
-    if is_json {
-        let (verdict, why) = match verdict {
-            Verdict::Same => ("same", None),
-            Verdict::Differs(found) => ("differs", Some(found)),
-            Verdict::Damaged(why) => ("damaged", Some(why)),
-            Verdict::NotReached => ("not_reached", None),
-        };
-        let whole = json!({
-            "event": "verified", "model": version.model, "version": version.version,
-            "state_digest": published, "at": version.at(), "verdict": verdict, "why": why,
-        });
-        return say(&whole.to_string());
-    }
-    let shown = tell::digest(published);
-    say(&match verdict {
-        Verdict::Same => format!("{name}  same bytes: state {shown} at {}", version.at()),
+/// What to type where no version is named.
+fn unnamed(look: &Look, published: &Published) -> Failure {
+    let newest = published.versions().last().map_or_else(|| "MODEL@VERSION".into(), |v| name(v));
+    let commands = typed::listed(&[
+        (look.opened.command("verify", &newest), "one version; a model alone is its newest"),
+        (look.opened.command("verify", "--all"), "every version that can still be read"),
+    ]);
+    Failure::Usage(format!("say which version\n\n{commands}"))
+}
+
+fn name(version: &Version) -> String {
+    format!("{}@{}", version.model, version.version)
+}
+
+fn event(version: &Version, verdict: &Verdict) -> serde_json::Value {
+    let (verdict, why) = match verdict {
+        Verdict::Same => ("same", None),
+        Verdict::Differs(found) => ("differs", Some(found)),
+        Verdict::Damaged(why) => ("damaged", Some(why)),
+        Verdict::NotReached => ("not_reached", None),
+    };
+    json!({
+        "event": "verified", "model": version.model, "version": version.version,
+        "state_digest": version.state_digest, "at": version.at(), "verdict": verdict, "why": why,
+    })
+}
+
+fn text(version: &Version, verdict: &Verdict, column: usize) -> String {
+    let shown = tell::digest(&version.state_digest);
+    let says = match verdict {
+        Verdict::Same => format!("same bytes: state {shown} at {}", version.at()),
         Verdict::Differs(found) => format!(
-            "{name}  not the same model: published as state {shown}, but the same log makes state {}",
+            "not the same model: published as state {shown}, but the same log makes state {}",
             tell::digest(found)
         ),
-        Verdict::Damaged(why) => format!("{name}  damaged: {why}"),
-        Verdict::NotReached => {
-            format!("{name}  not in this log: it ends before {}", version.at())
-        }
-    });
+        Verdict::Damaged(why) => format!("damaged: {why}"),
+        Verdict::NotReached => format!("not in this log: it ends before {}", version.at()),
+    };
+    format!("{:column$}  {says}", name(version))
 }

@@ -286,6 +286,8 @@ fn outputs_are_shown_in_the_order_of_learning() {
     assert_eq!(last, all[all.len() - 5..]);
     assert!(last[0]["at"].as_str().unwrap().starts_with("x:"));
     assert!(home.ok(&["show", "pipeline.toml", "predictions"]).lines().count() == 21);
+    let whole = home.ok(&["show", "pipeline.toml", "predictions", "--last", "0"]);
+    assert_eq!(whole.lines().count() as u64, 2 * ROWS + 1);
     let letters = home.json(&["show", "pipeline.toml", "dead-letters", "--json"]);
     assert_eq!((letters.len(), &letters[0]["reason"]), (1, &"wrong_kind".into()));
     assert!(home.json(&["show", "pipeline.toml", "alarms", "--json"]).is_empty());
@@ -370,6 +372,46 @@ fn rows_from_elsewhere_are_answered_or_refused() {
     let fresh = Home::new(1);
     fresh.ok(&["load", "pipeline.toml"]);
     assert!(fresh.fails(1, &["score", "pipeline.toml"]).contains("no version"));
+}
+
+#[test]
+fn rows_without_the_label_are_answered() {
+    let home = Home::ran(1);
+    let score = |rows: &str| {
+        let output = home.call(&["score", "pipeline.toml", "-"], rows);
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (lines, output)
+    };
+    let (whole, _) = score("a,b,colour,class\n900,1,red,no\n1,900,blue,no\n");
+    assert_eq!(whole[0]["answer"], "yes");
+    for rows in ["a,b,colour\n900,1,red\n1,900,blue\n", "900,1,red\n1,900,blue\n"] {
+        assert_eq!(score(rows).0, whole);
+    }
+    let (lines, output) = score("x,1,red\n");
+    assert_eq!(lines[0]["refused"], "wrong_kind");
+    assert_eq!(output.status.code(), Some(1));
+    let said = errors(&output);
+    assert!(said.contains("every record was refused") && said.contains("field \"a\""), "{said}");
+}
+
+#[test]
+fn json_without_the_label_is_answered() {
+    let home = Home::new(1);
+    let format = r#"format.csv = { columns = ["a", "b", "colour", "class"] }"#;
+    let file = settings(1, LOGISTIC).replace(format, r#"format = "json""#);
+    home.write(&file.replace("x.csv", "x.jsonl"));
+    let json = |label: &str| format!("{{\"a\":900,\"b\":1,\"colour\":\"red\"{label}}}\n");
+    let rows: String = [r#","class":"yes""#, r#","class":"no""#].map(json).concat().repeat(60);
+    fs::write(home.0.path().join("x.jsonl"), rows).unwrap();
+    home.ok(&["run"]);
+    for label in ["", r#","class":null"#] {
+        let output = home.call(&["score", "pipeline.toml", "-"], &json(label));
+        assert!(output.status.success(), "{}", errors(&output));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(answer["answer"].is_string(), "{answer}");
+    }
 }
 
 #[test]

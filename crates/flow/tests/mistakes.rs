@@ -57,3 +57,28 @@ fn more_hashed_slots_than_can_be_counted_are_refused() {
     assert_eq!(place, "model.one.use[15]");
     assert!(message.contains("hashed slots"), "{message}");
 }
+
+#[test]
+fn a_cycle_is_one_mistake_and_names_the_steps_in_it_alone() {
+    let standardize = |of: &str| json!({ "standardize": { "of": [of] } });
+    let features = json!({
+        "first": standardize("last"), "last": standardize("first"), "reader": standardize("first"),
+    });
+    let one = json!({ "use": ["reader", "last"], "learner": { "majority": {} } });
+    let found = mistakes(features, one.clone());
+    let said = "these steps read each other: first, last";
+    assert_eq!(found, [("features.first".to_string(), said.to_string())]);
+    let features = json!({ "reader": standardize("reader"), "last": standardize("a") });
+    let said = "`reader` reads itself";
+    assert_eq!(mistakes(features, one), [("features.reader".to_string(), said.to_string())]);
+}
+
+#[test]
+fn what_reads_a_mistaken_step_is_no_mistake() {
+    let step = |of: &str| json!({ "one_hot": { "of": [of] } });
+    let features = json!({ "first": step("a"), "second": step("first") });
+    let one = json!({ "use": ["first.a", "second"], "learner": { "majority": {} } });
+    let found = mistakes(features, one);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "features.first.one_hot.of");
+}

@@ -105,7 +105,7 @@ impl Job<'_> {
     ) -> anyhow::Result<()> {
         let source = source::open(address, path)?;
         let (name, position) = (source.name.clone(), source.position.clone());
-        let mut loader = Loader::new(log, &self.opened.spec, self.input)?;
+        let mut loader = Loader::new(log, &self.opened.spec, self.input, source.is_file)?;
         loader.rate = self.rate;
         loader.load(source, self.stop, &mut |read| progress(&name, read, &position), loaded)
     }

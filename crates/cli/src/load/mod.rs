@@ -83,7 +83,7 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
             None => opened.beside(address),
         };
         let turn = if is_stream(address) { None } else { job.turn(&mut log)? };
-        let mut bar = LoadBar::default();
+        let mut bar = LoadBar::new(call.json);
         let loaded = job.load(&mut log, address, &path, &mut |source, read, position| {
             bar.at(source, read, position);
         })?;
@@ -153,8 +153,8 @@ pub fn follow(
     stop: &Stop,
 ) -> anyhow::Result<Loaded> {
     let source = source::open(address, address.as_ref())?;
-    let mut loaded = Loaded::default();
-    Loader::new(log, spec, input)?.load(source, stop, &mut |_| {}, &mut loaded)?;
+    let (mut loaded, is_file) = (Loaded::default(), source.is_file);
+    Loader::new(log, spec, input, is_file)?.load(source, stop, &mut |_| {}, &mut loaded)?;
     Ok(loaded)
 }
 
@@ -172,16 +172,22 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// A loader for the topic of an input; the topic is there.
+    /// A loader for the topic of an input; the topic is there. Only of a file it matters what was
+    /// loaded before.
     ///
     /// # Errors
     /// When the log fails.
-    pub fn new(log: &'a mut Store, spec: &Spec, input: &str) -> anyhow::Result<Loader<'a>> {
+    pub fn new(
+        log: &'a mut Store,
+        spec: &Spec,
+        input: &str,
+        is_file: bool,
+    ) -> anyhow::Result<Loader<'a>> {
         let topic = spec.input[input].topic(input);
         let ends = log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))?;
         let header = header::expected(spec, input);
         let framing = header::framing(header.as_ref());
-        let marks = Marks::read(log, topic)?;
+        let marks = if is_file { Marks::read(log, topic)? } else { Marks::default() };
         let partitions = ends.partitions.len() as u32;
         Ok(Loader { log, topic: topic.into(), partitions, framing, header, rate: 0, marks })
     }

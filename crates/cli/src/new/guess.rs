@@ -308,7 +308,10 @@ fn kind(column: &Column, survey: &Survey, form: &Form) -> (What, Option<String>)
         return left_out("another time");
     }
     if nearly_all(counts.times_no_zone) {
-        return left_out("a time without a zone: with one it could be input.time.rfc3339");
+        return left_out(
+            "a time without a zone; written with one (2026-11-21T13:00:00Z) it can be when it \
+             happened: time.rfc3339 in the input above",
+        );
     }
     if nearly_all(counts.decimal_commas) {
         return left_out("numbers with a decimal comma: write points, and they can be read");

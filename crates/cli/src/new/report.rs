@@ -141,12 +141,12 @@ fn beat(draft: &Draft, measured: &Measured) -> Option<String> {
     let class = comment_text(class);
     match unchanged >= majority {
         true => line(
-            format!("{}: the {name} equals the one before it", percent(unchanged)),
+            format!("{}: {name} equals the one before it", percent(unchanged)),
             format!("always {class}: {}", percent(majority)),
         ),
         false => line(
             format!("{}: always {class}", percent(majority)),
-            format!("the {name} equals the one before it: {}", percent(unchanged)),
+            format!("{name} equals the one before it: {}", percent(unchanged)),
         ),
     }
 }

@@ -70,6 +70,9 @@ impl Sample {
         };
         let form = match first.trim_start().chars().next() {
             Some('{') => json(&name, first)?,
+            Some('[') if is_array(&head) => {
+                bail!("{name} is a JSON array: write one object a line, as jq -c '.[]' {name} does")
+            }
             Some('[') if serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok() => bail!(
                 "{name} is a JSON array, not an object a line; jq -c '.[]' {name} makes one of it"
             ),
@@ -119,6 +122,13 @@ impl Sample {
     }
 }
 
+/// Whether a file begins like a JSON array of objects, on however many lines.
+fn is_array(head: &[u8]) -> bool {
+    let mut bytes = head.iter().filter(|byte| !byte.is_ascii_whitespace());
+    // A byte order mark may stand before.
+    bytes.find(|byte| **byte == b'[').is_some() && bytes.next() == Some(&b'{')
+}
+
 /// Turns away what is not UTF-8 text at all.
 fn check_text(name: &str, head: &[u8]) -> anyhow::Result<()> {
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
@@ -134,6 +144,9 @@ fn check_text(name: &str, head: &[u8]) -> anyhow::Result<()> {
     }
     if head.starts_with(b"PAR1") {
         bail!("{name} is Parquet: write it as CSV or as a JSON object a line");
+    }
+    if head.contains(&b'\r') && !head.contains(&b'\n') {
+        bail!("{name} ends its lines with CR alone: tr '\\r' '\\n' < {name} makes lines of them");
     }
     let begin = &head[..head.len().min(64 << 10)];
     if begin.contains(&0) {

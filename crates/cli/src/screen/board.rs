@@ -232,7 +232,7 @@ pub(super) fn figures(values: &[Option<f64>]) -> Vec<String> {
             let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
             format!("{sign}{}{rest}", words::count(whole.parse().unwrap_or_default()))
         }
-        Some(value) => format!("{value:.decimals$}"),
+        Some(value) => words::unsigned_zero(format!("{value:.decimals$}")),
     };
     values.iter().map(one).collect()
 }
@@ -287,6 +287,6 @@ mod tests {
         assert_eq!(figures(&[Some(12_345.6), Some(-1_234.5)]), ["12,346", "-1,234"]);
         assert_eq!(figures(&[Some(1_234.56), Some(0.5)]), ["1,234.6", "0.5"]);
         assert_eq!(figures(&[Some(0.00123)]), ["1.230e-3"]);
-        assert_eq!(figures(&[Some(0.0)]), ["0.000"]);
+        assert_eq!(figures(&[Some(0.0), Some(-0.0001), Some(1.0)]), ["0.000", "0.000", "1.000"]);
     }
 }

@@ -78,9 +78,12 @@ impl Frame {
 /// How far learning is.
 pub(super) fn learning(read: u64, lag: u64, pace: &Pace, width: usize) -> String {
     let total = read + lag;
-    let mut line = format!("{} of {} records", words::count(read), words::count(total));
+    if total == 0 {
+        return "no records yet".into();
+    }
+    let mut line = format!("{} of {}", words::count(read), words::counted(total, "record"));
     if width > 0 {
-        let share = if total == 0 { 0.0 } else { read as f64 / total as f64 };
+        let share = read as f64 / total as f64;
         line.push_str(&format!("   {}", curve::bar(share, width)));
     }
     if let Some(rate) = pace.rate {

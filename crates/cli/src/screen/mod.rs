@@ -271,9 +271,14 @@ impl Screen {
         self.waiting = reason;
     }
 
-    /// The pipeline has halted: what there is to say comes from whoever called.
-    pub fn halt(&mut self) {
+    /// The pipeline has halted: people are told by whoever called, programs why it did and what
+    /// can be typed.
+    pub fn halt(&mut self, why: &str, answers: &[String]) {
         self.clear();
+        if let Form::Json = self.form {
+            let event = serde_json::json!({ "event": "halt", "why": why, "answers": answers });
+            say(&plain::json(&event));
+        }
     }
 
     /// All is done.
@@ -293,6 +298,7 @@ impl Screen {
             let seconds = self.story.began.elapsed().as_secs_f64();
             say(&summary(pipeline, new.learned, seconds).to_string());
         } else {
+            self.left_out_alarms();
             let summary = Summary {
                 story: &self.story,
                 home: &self.home,
@@ -308,6 +314,17 @@ impl Screen {
         }
         if new.read > 0 {
             self.remember(new.read);
+        }
+    }
+
+    /// Alarms that were not written out since the last line about progress.
+    fn left_out_alarms(&self) {
+        if let Form::Plain { alarms, .. } = self.form
+            && alarms > ALARMS_MAX
+        {
+            let more = words::count(alarms - ALARMS_MAX);
+            let show = self.home.command("show", "alarms");
+            note(&format!("alarm      and {more} more: {show}"));
         }
     }
 
@@ -329,24 +346,23 @@ impl Screen {
 
 /// The progress of a load.
 pub struct LoadBar {
+    json: bool,
     live: Option<Live>,
     pace: Pace,
     due: Instant,
 }
 
-/// A bar that has nothing to show yet.
-impl Default for LoadBar {
-    fn default() -> LoadBar {
-        let (live, now) = (Live::new(), Instant::now());
-        LoadBar { live, pace: Pace::new(0, now), due: now }
-    }
-}
-
 impl LoadBar {
+    /// A bar that has nothing to show yet; with `json` it shows nothing but its end.
+    pub fn new(json: bool) -> LoadBar {
+        let (live, now) = (Live::new().filter(|_| !json), Instant::now());
+        LoadBar { json, live, pace: Pace::new(0, now), due: now }
+    }
+
     /// So many records of a source were read.
     pub fn at(&mut self, source: &str, read: u64, position: &Position) {
         let now = Instant::now();
-        if now < self.due {
+        if now < self.due || self.json {
             return;
         }
         self.pace.at(read, now);
@@ -370,6 +386,14 @@ impl LoadBar {
     /// The load is over.
     pub fn finish(&mut self, loaded: &Loaded, topic: &str) {
         self.live = None;
+        if self.json {
+            let Loaded { source, read, appended, finished } = loaded;
+            let event = serde_json::json!({
+                "event": "loaded", "source": source, "topic": topic, "read": read,
+                "appended": appended, "finished": finished,
+            });
+            return say(&plain::json(&event));
+        }
         say(&Paint::stdout().labelled("loaded", &self::loaded(topic, loaded)));
     }
 }

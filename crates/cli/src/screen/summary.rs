@@ -50,6 +50,10 @@ impl Summary<'_> {
         lines.push(String::new());
         lines.extend(board.lines(paint));
         lines.push(String::new());
+        if let Some(since) = counted_since(self.pipeline) {
+            let says = format!("judge changed: counted anew from record {}", words::count(since));
+            lines.push(paint.labelled("judge", &says));
+        }
         if let Some(verdict) = board.verdict() {
             let says = verdict.to_string();
             let says = if verdict.is_better { paint.good(&says) } else { paint.bad(&says) };
@@ -87,6 +91,7 @@ impl Summary<'_> {
         if let Some(rate) = words::rate(new.read, time).filter(|_| !self.follows) {
             says.push_str(&format!("   {} records/s", words::rough(rate)));
         }
+        says.push_str(&apart(new.refused, new.read - new.learned - new.refused));
         if counters.learned > new.learned {
             says.push_str(&format!("   {total} since the beginning"));
         }
@@ -248,6 +253,26 @@ impl Summary<'_> {
         lines.push(format!("edit {file}, then run again: you will see what the change means"));
         lines
     }
+}
+
+/// What was read and not learned: `, 2 refused, 7 without a label`.
+fn apart(refused: u64, unlabelled: u64) -> String {
+    let mut says = String::new();
+    if refused > 0 {
+        says.push_str(&format!(", {} refused", words::count(refused)));
+    }
+    if unlabelled > 0 {
+        says.push_str(&format!(", {} without a label", words::count(unlabelled)));
+    }
+    says
+}
+
+/// From which record on figures are counted, where that is not the first: those of the past were
+/// counted by another judge, or reset.
+fn counted_since(pipeline: &Pipeline) -> Option<u64> {
+    let judged = pipeline.judges().map(|(_, judge, _)| judge.judged()).max()?;
+    let counters = pipeline.counters();
+    (judged < counters.learned).then(|| counters.read - judged)
 }
 
 /// Since when: ` since 2026-03-01 14:49 (3 min ago)`.

@@ -21,6 +21,14 @@ pub(crate) fn counted(value: u64, what: &str) -> String {
     format!("{} {what}{plural}", count(value))
 }
 
+/// What is rounded to nothing is nothing: `-0.000` is `0.000`.
+pub(crate) fn unsigned_zero(figure: String) -> String {
+    match figure.strip_prefix('-') {
+        Some(digits) if digits.chars().all(|c| c == '0' || c == '.') => digits.into(),
+        _ => figure,
+    }
+}
+
 /// A number with three digits that mean something: 412,345 is `412,000`.
 pub(crate) fn rough(value: f64) -> String {
     if !value.is_finite() || value < 0.0 {

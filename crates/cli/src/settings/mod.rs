@@ -16,6 +16,7 @@
 mod editors;
 mod mistake;
 mod nearest;
+mod part;
 mod places;
 mod shape;
 mod show;
@@ -29,6 +30,7 @@ use serde::de::DeserializeOwned;
 
 pub use editors::json_schema;
 pub use mistake::{Mistake, Mistakes};
+pub use part::Part;
 pub use places::Places;
 use syntax::Syntax;
 
@@ -39,6 +41,19 @@ pub struct Parsed<T> {
     pub value: T,
     /// Where they stood.
     pub places: Places,
+    /// What they were read from.
+    pub part: Part,
+}
+
+/// Mistakes, and what is left of a file without them.
+#[derive(Clone, Debug)]
+pub struct Mistaken {
+    /// Every mistake that was found.
+    pub mistakes: Vec<Mistake>,
+    /// Where what could be read stood.
+    pub places: Places,
+    /// What is left; `None`: it is no TOML, and nobody knows what is missing.
+    pub part: Option<Part>,
 }
 
 /// Reads settings from the text of a file. `file_name` is only shown.
@@ -49,20 +64,34 @@ pub fn read<T: DeserializeOwned + JsonSchema>(
     file_name: &str,
     text: &str,
 ) -> Result<Parsed<T>, Mistakes> {
+    read_in_part(file_name, text)
+        .map_err(|mistaken| mistaken.places.mistakes(mistaken.mistakes.clone()))
+}
+
+/// The same; what can be read of a file with mistakes comes with them.
+///
+/// # Errors
+/// Every mistake in the file.
+pub fn read_in_part<T: DeserializeOwned + JsonSchema>(
+    file_name: &str,
+    text: &str,
+) -> Result<Parsed<T>, Box<Mistaken>> {
     let schema = schemars::schema_for!(T).to_value();
     let syntax = Syntax::parse(text);
     let (value, places, found) = walk::walk(&schema, &syntax.tree, Places::new(file_name, text));
+    let broken = syntax.broken;
     let mistakes = syntax.merge(text, found);
     if !mistakes.is_empty() {
-        return Err(places.mistakes(mistakes));
+        let part = (!broken).then(|| Part::new(value));
+        return Err(Box::new(Mistaken { mistakes, places, part }));
     }
-    match serde_path_to_error::deserialize(value) {
-        Ok(value) => Ok(Parsed { value, places }),
+    match serde_path_to_error::deserialize(&value) {
+        Ok(settings) => Ok(Parsed { value: settings, places, part: Part::new(value) }),
         Err(error) => {
             let message = format!("cannot take this value: {}", error.inner());
             let help = "the file agrees with its schema, so this is a mistake of alluvium's own";
-            let mistake = places.mistake(&error.path().to_string(), message, help);
-            Err(places.mistakes(vec![mistake]))
+            let mistakes = vec![places.mistake(&error.path().to_string(), message, help)];
+            Err(Box::new(Mistaken { mistakes, places, part: None }))
         }
     }
 }

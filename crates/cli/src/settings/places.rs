@@ -39,6 +39,11 @@ impl Places {
         }
     }
 
+    /// Whether a setting is written in the file.
+    pub fn knows(&self, path: &str) -> bool {
+        self.spans.contains_key(path)
+    }
+
     /// A mistake found after reading, at the place of a setting. `help` may be empty.
     pub fn mistake(&self, path: &str, message: impl Into<String>, help: &str) -> Mistake {
         Mistake::new(path, self.span(path), message).help(help)

@@ -14,7 +14,7 @@ pub(super) struct Syntax<'t> {
     pub(super) tree: Spanned<DeTable<'t>>,
     mistakes: Vec<Mistake>,
     /// Whether parts of the file could not be read: then nothing is known to be missing.
-    broken: bool,
+    pub(super) broken: bool,
 }
 
 const DUPLICATE: &str = "duplicate key";
@@ -30,7 +30,8 @@ impl Syntax<'_> {
                 message => explain(text, message, span),
             }
         };
-        let mistakes = errors.into_iter().map(explain).collect();
+        let mut mistakes: Vec<Mistake> = errors.into_iter().map(explain).collect();
+        below_headers(text, &mut mistakes);
         Syntax { tree, mistakes, broken }
     }
 
@@ -88,6 +89,32 @@ fn explain(text: &str, message: &str, span: Range<usize>) -> Mistake {
         }
         _ => mistake(&format!("no valid TOML: {message}"), ""),
     }
+}
+
+/// What stands twice below the header of a table that stands twice is the same mistake.
+fn below_headers(text: &str, mistakes: &mut Vec<Mistake>) {
+    let header_of = |at: usize| {
+        let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let line = text[start..].lines().next().unwrap_or_default();
+        line.trim_start().starts_with('[').then_some((start, line.trim()))
+    };
+    let mut twice = Vec::new();
+    for mistake in mistakes.iter_mut().filter(|mistake| !mistake.label.is_empty()) {
+        let Some((start, header)) = header_of(mistake.span.start) else { continue };
+        let first = text[..start].lines().find(|line| line.trim() == header);
+        if let Some(first) = first.filter(|_| mistake.other.is_none()) {
+            // Both are parts of one text.
+            let at = first.as_ptr().addr() - text.as_ptr().addr();
+            let name = mistake.span.len();
+            let within = first.find(&text[mistake.span.clone()]).unwrap_or_default();
+            mistake.other = Some((at + within..at + within + name, "the first time".into()));
+        }
+        let end = text[start..].find("\n[").map_or(text.len(), |end| start + end + 1);
+        twice.push((mistake.span.end, end));
+    }
+    let is_below =
+        |at: usize| twice.iter().any(|(start, end): &(usize, usize)| (*start..*end).contains(&at));
+    mistakes.retain(|mistake| mistake.label.is_empty() || !is_below(mistake.span.start));
 }
 
 fn duplicate(text: &str, span: Range<usize>, tree: &DeTable<'_>) -> Mistake {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Pipeline,
     admit::{Truth, text},
-    plan::FILLED,
+    plan::{Category, FILLED},
 };
 use crate::decode::{Refusal, Rows};
 
@@ -54,6 +54,12 @@ impl Pipeline {
         Ok(Inspected { time, fields, features, label, answers: self.answers() })
     }
 
+    /// A category as the record has it; null where it has none.
+    fn written(&self, category: &Category, rows: &Rows, index: usize) -> Value {
+        let span = rows.texts[index * self.texts_per_row + category.text];
+        Some(text(rows, span)).filter(|name| !name.is_empty()).into()
+    }
+
     fn shown(&self, column: &Column, rows: &Rows, index: usize) -> Value {
         match column.place {
             Place::Dense { slot, kind } => {
@@ -61,7 +67,11 @@ impl Pipeline {
                 let category = self.categories.iter().find(|category| category.name == column.name);
                 match (kind, category) {
                     (SlotKind::Nominal { .. }, Some(category)) => {
-                        category.dictionary.name(value as u32).into()
+                        // A name that is seen for the first time has no code before it is learned.
+                        match category.dictionary.name(value as u32) {
+                            Some(name) => name.into(),
+                            None => self.written(category, rows, index),
+                        }
                     }
                     _ => json!(value),
                 }

@@ -350,7 +350,7 @@ impl Planner<'_> {
                 };
                 carried.push(Carried { name: column.name.clone(), what });
             }
-            if carried.len() == before {
+            if carried.len() == before && !self.is_mistaken_step(&parts.layout, name) {
                 let message = format!("there is no field or step `{name}`");
                 let mut mistake = Mistake::new(format!("predictions.carry[{index}]"), message);
                 mistake.help = self.nearest_column(&parts.layout, name);

@@ -141,7 +141,8 @@ impl Planner<'_> {
                     }
                 }
             }
-            if !found {
+            // A step that could not be built has a mistake of its own.
+            if !found && !self.is_mistaken_step(layout, used) {
                 let message = format!("there is no field or step `{used}`");
                 let mistake = Mistake::new(&path, message);
                 let is_label = self.spec.label.as_ref().is_some_and(|l| l.field == *used);

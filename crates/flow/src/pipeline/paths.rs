@@ -51,11 +51,15 @@ pub(super) fn is_topic(name: &str) -> bool {
     (1..=249).contains(&name.len()) && name.chars().all(is_allowed) && name != "." && name != ".."
 }
 
-/// "did you mean" for a name that is nearly one of those.
+/// "did you mean" for a name that is nearly one of those. A name that is one of them is wrong for
+/// another reason, and one of which every letter differs is not near.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let scored = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let scored = known
+        .filter(|known| *known != name)
+        .map(|known| (strsim::damerau_levenshtein(name, known), known));
     let (distance, nearest) = scored.min()?;
-    (distance <= 1 + name.len() / 4).then(|| format!("did you mean `{nearest}`?"))
+    let is_near = distance <= 1 + name.len() / 4 && distance < name.chars().count();
+    is_near.then(|| format!("did you mean `{nearest}`?"))
 }
 
 #[cfg(test)]
@@ -79,6 +83,8 @@ mod tests {
     fn a_name_nearly_right_is_offered() {
         let known = || ["nswprice", "vicprice"].into_iter();
         assert_eq!(nearest("nswprize", known()).as_deref(), Some("did you mean `nswprice`?"));
+        assert_eq!(nearest("nswprice", known()), None);
+        assert_eq!(nearest("q", ["b"].into_iter()), None);
         assert_eq!(nearest("temperature", known()), None);
     }
 }

@@ -344,9 +344,7 @@ impl Planner<'_> {
                 reads.iter().all(|read| !left.contains_key(read))
             };
             let Some(name) = left.iter().find(is_free).map(|(name, _)| (*name).clone()) else {
-                let cycle: Vec<&str> = left.keys().map(|name| name.as_str()).collect();
-                let message = format!("these steps read each other: {}", cycle.join(", "));
-                self.mistakes.push(Mistake::new(format!("features.{}", cycle[0]), message));
+                self.cycle(left);
                 break;
             };
             left.remove(&name);
@@ -358,6 +356,21 @@ impl Planner<'_> {
             self.mistakes.push(Mistake::new(format!("features.{name}"), message).help(help));
         }
         ordered
+    }
+
+    /// Steps that cannot be put in an order. Those that only read one of them are no part of it.
+    fn cycle(&mut self, mut left: BTreeMap<&String, Vec<String>>) {
+        loop {
+            let is_read = |name: &String| left.values().any(|reads| reads.contains(name));
+            let Some(reader) = left.keys().find(|name| !is_read(name)).copied() else { break };
+            left.remove(reader);
+        }
+        let cycle: Vec<&str> = left.keys().map(|name| name.as_str()).collect();
+        let message = match cycle.as_slice() {
+            [one] => format!("`{one}` reads itself"),
+            steps => format!("these steps read each other: {}", steps.join(", ")),
+        };
+        self.mistakes.push(Mistake::new(format!("features.{}", cycle[0]), message));
     }
 
     fn build_step(
@@ -376,7 +389,9 @@ impl Planner<'_> {
                 if mistake.help.is_none() {
                     mistake.help = self.nearest_column(&known, &error.value);
                 }
-                self.mistakes.push(mistake);
+                if !self.is_mistaken_step(&known, &error.value) {
+                    self.mistakes.push(mistake);
+                }
                 // What it would have made is known, so that no reader of it seems wrong as well.
                 let made = known.find(name).next().is_none() && layout.find(name).next().is_none();
                 if made {
@@ -401,8 +416,31 @@ impl Planner<'_> {
         }
     }
 
-    /// The known name nearest to a wrong one.
+    /// Whether a name leads to a step that has a mistake of its own: nothing more is known of it.
+    pub(super) fn is_mistaken_step(&self, layout: &Layout, name: &str) -> bool {
+        let step = self.spec.whole(name);
+        let is_own = |mistake: &Mistake| {
+            let rest = mistake.path.strip_prefix("features.").and_then(|it| it.strip_prefix(step));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.spec.features.contains_key(step)
+            && (layout.find(step).next().is_none() || self.mistakes.iter().any(is_own))
+    }
+
+    /// What a name that does not fit is, or the known name nearest to a wrong one.
     pub(super) fn nearest_column(&self, layout: &Layout, name: &str) -> Option<String> {
+        let kind = match self.spec.fields.get(name) {
+            Some(Field::Number(_)) => "a number",
+            Some(Field::Numbers(_)) => "several numbers",
+            Some(Field::Flag(_)) => "a flag",
+            Some(Field::Category(_)) => "a category",
+            Some(Field::Text(_)) => "a text",
+            Some(Field::Id(_)) => "an id",
+            None => "",
+        };
+        if !kind.is_empty() {
+            return Some(format!("`{name}` is {kind}"));
+        }
         let columns = layout.columns().iter().filter(|column| !column.group.ends_with(FILLED));
         let names = columns.flat_map(|column| [column.name.as_str(), column.group.as_str()]);
         paths::nearest(name, names.chain(self.spec.features.keys().map(String::as_str)))

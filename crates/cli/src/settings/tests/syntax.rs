@@ -38,13 +38,16 @@ fn a_name_given_twice_shows_both() {
         "[judge]",
         "[features]\n[judge]",
         expect![[r#"
-        error: `features` is written twice
-          --> pipeline.toml:22:2
-           |
-        22 | [features]
-           |  ^^^^^^^^ the second time
+            error: `features` is written twice
+              --> pipeline.toml:22:2
+               |
+            15 | [features]
+               |  -------- the first time
+            ...
+            22 | [features]
+               |  ^^^^^^^^ the second time
 
-        pipeline.toml: 1 mistake"#]],
+            pipeline.toml: 1 mistake"#]],
     );
 }
 
