@@ -147,15 +147,16 @@ impl Look {
         Ok(self.with(|observer| observer.ask(&control, ask, &by, now))?)
     }
 
-    /// The failure where nothing is known of what was learned: it has not begun, or nothing of it was
-    /// kept yet.
+    /// The failure where nothing is known of what was learned: it has not begun, or nothing of it
+    /// was kept yet.
     pub fn nothing_kept(&mut self) -> Failure {
         let control = self.opened.topic("control");
         match self.ends(&control) {
             Ok(ends) if ends.first().is_some_and(|ends| ends.stable > 0) => {
                 let name = &self.opened.spec.name;
                 Failure::Failed(anyhow::anyhow!(
-                    "{name} has begun to learn, and nothing of it was kept yet: ask again in a moment"
+                    "{name} has begun to learn, and nothing of it was kept yet: \
+                     ask again in a moment"
                 ))
             }
             Ok(_) => self.never_ran(),
