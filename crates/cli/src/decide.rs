@@ -33,7 +33,7 @@ fn adopt(look: &mut Look, json: bool) -> Result<(), Failure> {
         Some(Err(why)) => {
             return Err(Failure::Failed(anyhow::anyhow!("the state cannot be read: {why}")));
         }
-        None => return Err(look.never_ran()),
+        None => return Err(look.nothing_kept()),
     };
     let current = pipeline.settings();
     if current.learned == wanted.learned && current.kernel == wanted.kernel {

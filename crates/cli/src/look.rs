@@ -16,6 +16,15 @@ use crate::{args::Named, clock, failure::Failure, open::Opened, store::Store};
 /// How long is waited for a log that has nothing yet.
 const IDLE: Duration = Duration::from_millis(1);
 
+/// How many times in a row nothing may come: half a minute and more.
+const IDLE_MAX: u32 = 30_000;
+
+/// Waits a little for a log that has nothing yet; whether to go on waiting.
+pub fn waits(still: u32) -> bool {
+    thread::sleep(IDLE);
+    still < IDLE_MAX
+}
+
 /// A pipeline that is looked at.
 pub struct Look {
     /// Its file.
@@ -64,7 +73,7 @@ impl Look {
 
     /// Looks.
     pub fn with<T>(&mut self, look: impl FnOnce(&mut Observer<'_>) -> T) -> T {
-        let mut idle = || thread::sleep(IDLE);
+        let mut idle = waits;
         look(&mut Observer { log: &mut self.log, idle: &mut idle })
     }
 
@@ -136,6 +145,23 @@ impl Look {
         }
         let (by, now) = (who(), clock::now());
         Ok(self.with(|observer| observer.ask(&control, ask, &by, now))?)
+    }
+
+    /// The failure where nothing is known of what was learned: it has not begun, or nothing of it
+    /// was kept yet.
+    pub fn nothing_kept(&mut self) -> Failure {
+        let control = self.opened.topic("control");
+        match self.ends(&control) {
+            Ok(ends) if ends.first().is_some_and(|ends| ends.stable > 0) => {
+                let name = &self.opened.spec.name;
+                Failure::Failed(anyhow::anyhow!(
+                    "{name} has begun to learn, and nothing of it was kept yet: \
+                     ask again in a moment"
+                ))
+            }
+            Ok(_) => self.never_ran(),
+            Err(failure) => failure,
+        }
     }
 
     /// The failure for a pipeline that has no topics yet.

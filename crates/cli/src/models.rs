@@ -199,10 +199,10 @@ fn parse_time(text: &str) -> Result<Time, Failure> {
 }
 
 /// The failure where the state is not there, or cannot be read.
-fn unread(look: &Look, standing: Standing) -> Failure {
+fn unread(look: &mut Look, standing: Standing) -> Failure {
     match standing.pipeline {
         Some(Err(why)) => Failure::Failed(anyhow::anyhow!("the state cannot be read: {why}")),
-        _ => look.never_ran(),
+        _ => look.nothing_kept(),
     }
 }
 

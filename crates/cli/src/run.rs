@@ -67,11 +67,18 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         stop,
         streams,
         is_closed: false,
+        has_given_up: false,
         follow: call.follow,
         news: Vec::new(),
     };
     let result = run.until_the_end(&mut screen);
     match result {
+        Ok(()) if run.has_given_up => {
+            screen.halt();
+            let why = "it was asked to finish, and the log took nothing: what was not kept will be \
+                       learned again";
+            Err(Failure::Failed(anyhow::anyhow!(why)))
+        }
         Ok(()) => {
             screen.finish(&mut run.keeper);
             let failure = run.streams.and_then(Streams::failure);
@@ -94,6 +101,8 @@ struct Running {
     streams: Option<Streams>,
     /// Whether the keeper was told that nothing more comes.
     is_closed: bool,
+    /// Whether it was asked to finish, and the log did not let it.
+    has_given_up: bool,
     follow: bool,
     news: Vec<News>,
 }
@@ -116,6 +125,10 @@ impl Running {
             screen.tick(&self.keeper, next);
             match next {
                 Next::Done => return Ok(()),
+                Next::GivenUp => {
+                    self.has_given_up = true;
+                    return Ok(());
+                }
                 Next::Again => {}
                 Next::Wait if self.stop.is_asked() && self.keeper.progress().term.is_none() => {
                     return Ok(());

@@ -161,7 +161,7 @@ fn copy(from: &mut Embedded, to: &mut Embedded, topic: &str, change: impl Fn(u64
     let mut settled = Vec::new();
     for partition in 0..count {
         let route = appender.route(topic, partition).unwrap();
-        let mut idle = || ();
+        let mut idle = |_| true;
         let mut observer = Observer { log: from, idle: &mut idle };
         let (known, mut last) = (ends.partitions[partition as usize], None);
         let each = |record: alluvium_flow::Record<'_>| {

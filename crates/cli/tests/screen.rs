@@ -212,16 +212,20 @@ fn every_mistake_of_a_file_is_shown_with_exit_code_2() {
 fn a_changed_learning_setting_halts_with_the_difference_and_the_answers() {
     let place = Place::new(1_000);
     place.call(&["run"]).says(0, &[]);
-    place.write(&PIPELINE.replace(
-        "learner = \"logistic_regression\"",
-        "learner = \"logistic_regression\"\nclass_weight = { yes = 2.0 }",
-    ));
+    let learner = "learner = \"logistic_regression\"";
+    // What cannot be adopted is not offered.
+    place.write(&PIPELINE.replace(learner, &format!("{learner}\nclass_weight = {{ yes = 2.0 }}")));
+    let halted = place.call(&["run"]);
+    let shown = ["model.linear.class_weight", "is   {\"yes\":2.0}", "would keep another state"];
+    halted.says(3, &shown);
+    assert!(!halted.stderr.contains("decide adopt"));
+    place.write(&PIPELINE.replace(learner, "learner.logistic_regression = { l2 = 0.001 }"));
     place.call(&["run"]).says(
         3,
         &[
-            "model.linear.class_weight",
+            "model.linear.learner.logistic_regression.l2",
             "was  its default",
-            "is   {\"yes\":2.0}",
+            "is   0.001",
             "alluvium decide adopt pipeline.toml",
             "alluvium run pipeline.toml --as small-2",
             "put the file back",

@@ -51,6 +51,7 @@ pub(crate) fn shared(directory: &Path, bytes_max: u64) -> Result<Arc<Store>, Log
     }
     let is_new = !path.join("data.mdb").exists();
     let env = env(&path, bytes_max).map_err(|error| failed(&doing, error))?;
+    check_length(&env, &path)?;
     if is_new {
         // The file's name is in the directory, and the directory's own in those above it, which
         // may have been made a moment ago: all of them have to be on the disk as well.
@@ -67,6 +68,29 @@ pub(crate) fn shared(directory: &Path, bytes_max: u64) -> Result<Arc<Store>, Log
     let store = Arc::new(Store::new(env, path.clone())?);
     open.insert(path, Arc::downgrade(&store));
     Ok(store)
+}
+
+/// Pages that LMDB counts and may not have written: those of one commit's that it let go at once.
+const UNWRITTEN_PAGES_MAX: u64 = 32;
+
+/// Whether the file is as long as its own account of itself. Where it is not, to look at what is
+/// missing would end the process by a signal.
+fn check_length(env: &Env<WithoutTls>, path: &Path) -> Result<(), LogError> {
+    // In this order: another process may be making it longer.
+    let pages = env.info().last_page_number as u64 + 1;
+    let page_bytes = u64::from(env.unnamed_database_stat().page_size);
+    let file = path.join("data.mdb");
+    let asking = || format!("asking for the length of {}", file.display());
+    let bytes = fs::metadata(&file).map_err(|error| failed(&asking(), error.into()))?.len();
+    if bytes >= pages.saturating_sub(UNWRITTEN_PAGES_MAX) * page_bytes {
+        return Ok(());
+    }
+    let needed = pages * page_bytes;
+    Err(LogError::Corrupt(format!(
+        "{} has {bytes} bytes and needs {needed}: its end was cut off, as by a copy that was broken \
+         off. Bring back a whole copy of the directory, or move this one away and load anew",
+        file.display()
+    )))
 }
 
 /// Opens the largest map the system gives, up to a size.

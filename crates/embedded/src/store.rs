@@ -310,6 +310,9 @@ fn random_id(name: &str) -> u128 {
     (half() << 64) | half()
 }
 
+/// `EIO`, the same number on every system.
+const DEVICE_FAILED: i32 = 5;
+
 /// What an error of the store means to who uses the log.
 pub(crate) fn failed(doing: &str, error: Error) -> LogError {
     let why = format!("{doing} failed: {error}");
@@ -317,6 +320,13 @@ pub(crate) fn failed(doing: &str, error: Error) -> LogError {
         Error::Mdb(MdbError::MapFull) => LogError::Unavailable(format!(
             "{doing} failed: the log has grown to the size it was opened with"
         )),
+        Error::Io(error) if error.kind() == ErrorKind::StorageFull => {
+            LogError::Unavailable(format!("{doing} failed: the disk is full ({error})"))
+        }
+        // LMDB tells a write of which only a part found room as an error of the device.
+        Error::Io(error) if error.raw_os_error() == Some(DEVICE_FAILED) => LogError::Unavailable(
+            format!("{why}. The disk is full or fails: look for free space where the log is"),
+        ),
         Error::Mdb(
             MdbError::Corrupted
             | MdbError::PageNotFound
@@ -332,5 +342,23 @@ pub(crate) fn failed(doing: &str, error: Error) -> LogError {
             LogError::Denied(why)
         }
         _ => LogError::Unavailable(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_in_words() {
+        for (error, words) in [
+            (ErrorKind::StorageFull.into(), "disk is full"),
+            (std::io::Error::from_raw_os_error(DEVICE_FAILED), "look for free space"),
+        ] {
+            let LogError::Unavailable(why) = failed("appending", Error::Io(error)) else {
+                panic!()
+            };
+            assert!(why.contains(words), "{why}");
+        }
     }
 }

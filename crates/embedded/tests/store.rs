@@ -90,6 +90,23 @@ fn a_full_log_says_so_and_stays_usable() {
 }
 
 #[test]
+fn a_log_whose_end_was_cut_off_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = Embedded::open(directory.path()).unwrap();
+    log.create("topic", 1, KEEP).unwrap();
+    append(&mut log, "topic", &vec![vec![1; 100_000]; 20]).unwrap();
+    drop(log);
+    let path = directory.path().join("data.mdb");
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let whole = file.metadata().unwrap().len();
+    file.set_len(whole / 2).unwrap();
+    let Err(LogError::Corrupt(why)) = Embedded::open(directory.path()) else {
+        panic!("it was opened")
+    };
+    assert!(why.contains("cut off") && why.contains("whole copy"), "{why}");
+}
+
+#[test]
 fn a_session_ends_with_its_first_failure() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = Embedded::open(directory.path()).unwrap();

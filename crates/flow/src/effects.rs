@@ -96,6 +96,11 @@ pub enum News {
         /// The version.
         version: Option<u64>,
     },
+    /// What was learned was forgotten, as somebody had asked.
+    Reset {
+        /// Of which model; `None`: everything, steps included.
+        model: Option<Arc<str>>,
+    },
     /// A decision could not be carried out; nothing changed.
     Refused {
         /// Why.

@@ -37,6 +37,10 @@ pub enum Control {
         ask: Decision,
         /// Who asks: free text for people.
         by: String,
+        /// What tells it from others, if anything: who does not know whether a request has landed
+        /// asks again by the same name, and it is taken once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
     /// A writer stops until somebody decides. Nothing of what is learned hangs on it.
     Halted(Stopped),
@@ -139,6 +143,9 @@ pub struct Fold {
     pub seq: u64,
     /// Requests not yet adopted, with their offsets.
     pub requests: Vec<(u64, Decision)>,
+    /// The names of the newest requests, oldest first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub asked: VecDeque<String>,
     /// The partitions, in the order they were first named.
     pub partitions: Vec<Frontier>,
     /// Where the newest catch-up ends; nothing once it is over.
@@ -188,6 +195,9 @@ pub enum Folded {
     },
 }
 
+/// How many names of requests are remembered: who asks again does so within a minute.
+const ASKED_MAX: usize = 100;
+
 impl Fold {
     /// Reads the record at [`Fold::next`] or, over a gap of the log, at a later offset.
     pub fn fold(&mut self, offset: u64, bytes: &[u8]) -> Folded {
@@ -209,8 +219,10 @@ impl Fold {
                 }
                 Folded::Nothing
             }
-            Some(Control::Request { ask, .. }) => {
-                self.requests.push((offset, ask));
+            Some(Control::Request { ask, id, .. }) => {
+                if id.is_none_or(|id| self.is_new(id)) {
+                    self.requests.push((offset, ask));
+                }
                 Folded::Nothing
             }
             Some(Control::Said { term, seq, adopts, time, body }) => {
@@ -244,6 +256,18 @@ impl Fold {
         }
         let any: Option<Any> = serde_json::from_slice(bytes).ok();
         any.is_some_and(|any| any.said.term == self.term && any.said.seq == self.seq + 1)
+    }
+
+    /// Remembers a request's name; whether it was not known.
+    fn is_new(&mut self, id: String) -> bool {
+        if self.asked.contains(&id) {
+            return false;
+        }
+        if self.asked.len() == ASKED_MAX {
+            self.asked.pop_front();
+        }
+        self.asked.push_back(id);
+        true
     }
 
     fn adopt(&mut self, below: u64) -> VecDeque<(u64, Decision)> {
@@ -359,11 +383,27 @@ mod tests {
         let mut fold = Fold::default();
         fold.fold(0, &Control::Term { by: String::new() }.encode());
         let ask = Decision::Reset { model: None };
-        fold.fold(1, &Control::Request { ask: ask.clone(), by: String::new() }.encode());
+        fold.fold(1, &Control::Request { ask: ask.clone(), by: String::new(), id: None }.encode());
         let Folded::Accepted(first) = fold.fold(2, &said(1, 1, 2, cut(0))) else { panic!() };
         assert_eq!(first.adopts, [(1, ask)]);
         let Folded::Accepted(second) = fold.fold(3, &said(1, 2, 3, cut(0))) else { panic!() };
         assert!(second.adopts.is_empty() && fold.requests.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_landed_twice_is_taken_once() {
+        let mut fold = Fold::default();
+        let ask = |id: &str| {
+            let (by, id) = (String::new(), Some(id.to_string()));
+            Control::Request { ask: Decision::Rollback, by, id }.encode()
+        };
+        for (at, id) in [(0, "a"), (1, "b"), (2, "a")] {
+            fold.fold(at, &ask(id));
+        }
+        let taken: Vec<u64> = fold.requests.iter().map(|(at, _)| *at).collect();
+        assert_eq!(taken, [0, 1]);
+        (3..2 * ASKED_MAX as u64).for_each(|at| drop(fold.fold(at, &ask(&at.to_string()))));
+        assert_eq!(fold.asked.len(), ASKED_MAX);
     }
 
     #[test]

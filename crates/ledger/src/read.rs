@@ -7,11 +7,14 @@ use alluvium_flow::{Batch, Decision, Headers, Record};
 use alluvium_learn::Time;
 
 use crate::{
-    control::Control,
+    control::{Control, digest_of},
     log::{Log, LogError, Outgoing, Polled, RecordReader, Span},
     manifest::{Manifest, Sections, StateKey},
     state::Scan,
 };
+
+/// How often a request is handed over again whose session has failed.
+const ASK_AGAIN: u32 = 3;
 
 /// A stretch of one partition that is being read to its end.
 pub struct Stretch {
@@ -70,8 +73,9 @@ pub struct Newest {
 pub struct Observer<'a> {
     /// The log.
     pub log: &'a mut dyn Log,
-    /// Called when the log has nothing yet.
-    pub idle: &'a mut dyn FnMut(),
+    /// Called when the log has nothing yet, with how many times in a row that was: waits a little,
+    /// and says whether to go on waiting.
+    pub idle: &'a mut dyn FnMut(u32) -> bool,
 }
 
 impl Observer<'_> {
@@ -88,11 +92,20 @@ impl Observer<'_> {
         mut each: impl FnMut(Record<'_>),
     ) -> Result<(), LogError> {
         let mut stretch = Stretch::open(self.log, topic, partition, from, to)?;
-        let mut batch = Batch::new();
+        let (mut batch, mut still) = (Batch::new(), 0);
         while let Some(polled) = stretch.read(&mut batch)? {
             match polled {
-                Polled::Nothing => (self.idle)(),
-                Polled::Records => batch.iter().for_each(&mut each),
+                Polled::Nothing => {
+                    still += 1;
+                    if !(self.idle)(still) {
+                        let why = format!("nothing comes of {topic}:{partition}:{}", stretch.next);
+                        return Err(LogError::Unavailable(why));
+                    }
+                }
+                Polled::Records => {
+                    still = 0;
+                    batch.iter().for_each(&mut each);
+                }
             }
         }
         Ok(())
@@ -160,19 +173,37 @@ impl Observer<'_> {
         by: &str,
         now: Time,
     ) -> Result<u64, LogError> {
-        let bytes = Control::Request { ask, by: by.into() }.encode();
+        let asked = serde_json::to_string(&ask).unwrap_or_default();
+        let id = Some(digest_of(format!("{by} {now} {asked}").as_bytes()));
+        let bytes = Control::Request { ask, by: by.into(), id }.encode();
+        let mut left = ASK_AGAIN;
+        loop {
+            match self.append(control, &bytes, now) {
+                // Whether it has landed is not known: by the same name it is taken once.
+                Err(LogError::SessionEnded(_)) if left > 0 => left -= 1,
+                asked => return asked,
+            }
+        }
+    }
+
+    fn append(&mut self, control: &str, bytes: &[u8], now: Time) -> Result<u64, LogError> {
         let mut appender = self.log.appender()?;
         let route = appender.route(control, 0)?;
         let record =
-            Outgoing { time: now, key: None, value: Some(&bytes), headers: Headers::default() };
+            Outgoing { time: now, key: None, value: Some(bytes), headers: Headers::default() };
         let ticket = appender.submit(route, record);
-        let mut settled = Vec::new();
+        let (mut settled, mut still) = (Vec::new(), 0);
         loop {
             appender.poll(&mut settled)?;
             if let Some(settled) = settled.iter().find(|settled| settled.ticket == ticket) {
                 return Ok(settled.offset);
             }
-            (self.idle)();
+            still += 1;
+            if !(self.idle)(still) {
+                let why = "it does not say whether it took the request; look at the status before \
+                           asking again";
+                return Err(LogError::Unavailable(why.into()));
+            }
         }
     }
 

@@ -360,7 +360,8 @@ impl Play {
 
     pub(crate) fn request(&mut self, ask: Decision) {
         self.requests += 1;
-        let value = Control::Request { ask, by: format!("somebody {}", self.requests) }.encode();
+        let value =
+            Control::Request { ask, by: format!("somebody {}", self.requests), id: None }.encode();
         self.say(|| format!("REQUEST {}", String::from_utf8_lossy(&value)));
         let record = Outgoing {
             time: self.now,

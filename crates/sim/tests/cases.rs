@@ -1,16 +1,18 @@
 //! The smallest cases of mistakes that the simulator has found, each played by hand.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
-use alluvium_flow::{Batch, Decision, Effects, Headers, Pipeline, Run, Settings, spec::Spec};
+use alluvium_flow::{Batch, Decision, Effects, Headers, News, Pipeline, Run, Settings, spec::Spec};
 use alluvium_ledger::{
     control::{Control, Fold, Stopped},
     keeper::{Halt, Keeper, Next, Options, Relearn, Relearned, Signals},
     log::{
-        Appender, Ends, Errand, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span,
+        Appender, Ends, Errand, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader,
+        Route, Settled, Span, Ticket,
     },
     manifest::StateKey,
+    read::Observer,
 };
 use alluvium_sim::{Faults, VirtualLog};
 use serde_json::json;
@@ -77,7 +79,7 @@ fn append(log: &mut VirtualLog, topic: &str, value: &[u8]) {
 }
 
 fn request(log: &mut VirtualLog, ask: Decision) {
-    append(log, "p.control", &Control::Request { ask, by: "a test".into() }.encode());
+    append(log, "p.control", &Control::Request { ask, by: "a test".into(), id: None }.encode());
 }
 
 fn finish(keeper: &mut Keeper<VirtualLog>) -> Result<(), Halt> {
@@ -90,7 +92,7 @@ fn finish(keeper: &mut Keeper<VirtualLog>) -> Result<(), Halt> {
 }
 
 /// A turn each millisecond.
-fn turn(keeper: &mut Keeper<VirtualLog>, times: std::ops::Range<i64>) {
+fn turn(keeper: &mut Keeper<impl Log>, times: std::ops::Range<i64>) {
     for now in times {
         keeper.turn(now, GO).unwrap();
     }
@@ -410,6 +412,10 @@ enum Wrong {
     Damaged,
     /// From some time on, every other question where it ends is not answered; so many were asked.
     Silent(u32),
+    /// While this is set nothing is acknowledged.
+    Deaf(Rc<Cell<bool>>),
+    /// What lands is told as a failure, so many times.
+    Forgetful(Rc<Cell<u32>>),
 }
 
 /// A log with something wrong.
@@ -425,6 +431,32 @@ impl RecordReader for DamagedReader {
     fn pause(&mut self, _: usize, _: bool) {}
 }
 
+/// An appender that does not say what has landed.
+struct Unsaid(Box<dyn Appender>, Rc<Cell<bool>>, Rc<Cell<u32>>);
+
+impl Appender for Unsaid {
+    fn route(&mut self, topic: &str, partition: u32) -> Result<Route, LogError> {
+        self.0.route(topic, partition)
+    }
+
+    fn submit(&mut self, route: Route, record: Outgoing<'_>) -> Ticket {
+        self.0.submit(route, record)
+    }
+
+    fn poll(&mut self, settled: &mut Vec<Settled>) -> Result<(), LogError> {
+        if self.1.get() {
+            return Ok(());
+        }
+        self.0.poll(settled)?;
+        if self.2.get() > 0 {
+            self.2.set(self.2.get() - 1);
+            settled.clear();
+            return Err(LogError::SessionEnded("a connection was lost".into()));
+        }
+        Ok(())
+    }
+}
+
 impl Log for Faulty {
     fn reader(&mut self, spans: &[Span]) -> Result<Box<dyn RecordReader>, LogError> {
         match (spans, &self.1) {
@@ -434,7 +466,12 @@ impl Log for Faulty {
     }
 
     fn appender(&mut self) -> Result<Box<dyn Appender>, LogError> {
-        self.0.appender()
+        let inner = self.0.appender()?;
+        Ok(match &self.1 {
+            Wrong::Deaf(deaf) => Box::new(Unsaid(inner, deaf.clone(), Rc::default())),
+            Wrong::Forgetful(left) => Box::new(Unsaid(inner, Rc::default(), left.clone())),
+            _ => inner,
+        })
     }
 
     fn ends(&mut self, topic: &str) -> Result<Option<Ends>, LogError> {
@@ -619,4 +656,118 @@ fn a_change_halts_with_answers_that_work() {
     }
     finish(&mut Keeper::new(log.client(), options(&before))).unwrap();
     assert_eq!(halt_in_control(&mut log), None, "the file was put back");
+}
+
+#[test]
+fn who_follows_publishes_by_count_alone() {
+    let mut log = log_with(23);
+    let settings = settings("10 records");
+    let follow = Options { follow: true, ..options(&settings) };
+    let mut keeper = Keeper::new(log.client(), follow);
+    turn(&mut keeper, 0..200);
+    let versions = |keeper: &Keeper<VirtualLog>| {
+        let live = &keeper.pipeline().unwrap().registry().of("one").unwrap().live;
+        live.iter().map(|entry| entry.records).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&keeper), [10, 20], "what was there when it began says nothing");
+    drop(keeper);
+    // A run that ends publishes at its end, though it finds nothing new; once.
+    for _ in 0..2 {
+        let mut keeper = Keeper::new(log.client(), options(&settings));
+        finish(&mut keeper).unwrap();
+        assert_eq!(versions(&keeper), [10, 20, 23]);
+    }
+    assert_eq!(terms(&mut log), 3);
+}
+
+#[test]
+fn a_first_manifest_comes_early() {
+    let mut log = log_with(3);
+    let rare = Options { follow: true, snapshot_ms: 10_000, ..options(&settings("10 records")) };
+    let mut keeper = Keeper::new(log.client(), rare.clone());
+    let mut found = Vec::new();
+    for now in 0..30_000 {
+        if now % 50 == 0 {
+            append(&mut log, "x", b"1,1");
+        }
+        keeper.turn(now, GO).unwrap();
+        if now % 500 == 0 {
+            found.push(manifests(&mut log));
+        }
+    }
+    assert_eq!((found[1], found[3]), (0, 1), "a run that is over within a second pays nothing");
+    assert!(found[60 - 1] <= 7, "and after some time they come as they are asked for: {found:?}");
+    // Where there is one, the next is in no hurry.
+    drop(keeper);
+    let before = manifests(&mut log);
+    let mut next = Keeper::new(log.client(), rare);
+    append(&mut log, "x", b"1,1");
+    turn(&mut next, 40_000..45_000);
+    assert_eq!(manifests(&mut log), before);
+}
+
+#[test]
+fn a_reset_is_announced_and_nothing_twice() {
+    let mut log = log_with(25);
+    let settings = settings("10 records");
+    request(&mut log, Decision::Reset { model: None });
+    let follow = Options { follow: true, ..options(&settings) };
+    let mut keeper = Keeper::new(log.client(), follow);
+    let mut news = Vec::new();
+    // Another opens a term, again and again, before there is a manifest.
+    for now in 0..5_000 {
+        if now % 40 == 20 && now < 400 {
+            append(&mut log, "p.control", &Control::Term { by: "another".into() }.encode());
+        }
+        keeper.turn(now, GO).unwrap();
+        keeper.take_news(&mut news);
+    }
+    assert!(terms(&mut log) > 4);
+    let count = |is: fn(&News) -> bool| news.iter().filter(|one| is(one)).count();
+    assert_eq!(count(|one| matches!(one, News::Reset { model: None })), 1, "{news:?}");
+    assert_eq!(count(|one| matches!(one, News::Version { .. })), 2, "{news:?}");
+}
+
+#[test]
+fn who_is_asked_to_finish_does_so_though_the_log_is_away() {
+    let stop = Signals { lease: true, stop: true };
+    // Recovering: the term is not acknowledged.
+    let mut log = log_with(3);
+    let mut keeper = Keeper::new(log.client(), options(&settings("10 records")));
+    keeper.turn(0, GO).unwrap();
+    assert_eq!(keeper.turn(1, stop), Ok(Next::Done));
+    // In office: nothing that is handed over is acknowledged any more.
+    let follow = Options { follow: true, ..options(&settings("10 records")) };
+    let deaf = Rc::new(Cell::new(false));
+    let mut keeper = Keeper::new(Faulty(log.client(), Wrong::Deaf(deaf.clone())), follow);
+    turn(&mut keeper, 0..100);
+    append(&mut log, "x", b"1,1");
+    let learned = (100..200).find(|now| {
+        keeper.turn(*now, GO).unwrap();
+        keeper.progress().step == 4
+    });
+    deaf.set(learned.is_some());
+    turn(&mut keeper, 150..200);
+    let ended = (200..20_000).find(|now| keeper.turn(*now, stop).unwrap() == Next::GivenUp);
+    assert!(ended.is_some_and(|at| at < 12_000), "{ended:?}");
+}
+
+#[test]
+fn a_request_whose_fate_is_not_known_is_taken_once() {
+    let mut log = log_with(3);
+    finish(&mut Keeper::new(log.client(), options(&settings("10 records")))).unwrap();
+    let mut idle = |still| still < 1_000;
+    let mut faulty = Faulty(log.client(), Wrong::Forgetful(Rc::new(Cell::new(1))));
+    let mut observer = Observer { log: &mut faulty, idle: &mut idle };
+    observer.ask("p.control", Decision::Rollback, "a test", 5).unwrap();
+    let mut deaf = Faulty(log.client(), Wrong::Deaf(Rc::new(Cell::new(true))));
+    let mut observer = Observer { log: &mut deaf, idle: &mut idle };
+    let end = observer.ask("p.control", Decision::Rollback, "another", 6);
+    assert!(matches!(end, Err(LogError::Unavailable(_))), "{end:?}");
+    let steps = |log: &mut VirtualLog| {
+        let mut keeper = Keeper::new(log.client(), options(&settings("10 records")));
+        finish(&mut keeper).unwrap();
+        keeper.progress().step
+    };
+    assert_eq!(steps(&mut log), 3 + 1, "the first landed twice and counts once");
 }

@@ -1,6 +1,6 @@
 //! What was loaded into a topic before, as the headers of its records say.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use alluvium_flow::Record;
 use alluvium_ledger::{
@@ -10,9 +10,6 @@ use alluvium_ledger::{
 use anyhow::Context;
 
 use crate::store::Store;
-
-/// How long is waited for a log that has nothing yet.
-const IDLE: Duration = Duration::from_millis(1);
 
 /// The header of one record: which source, which record of it, and whether it is its last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +117,7 @@ impl Marks {
         (from, to): (u64, u64),
         ends: &Ends,
     ) -> anyhow::Result<()> {
-        let mut idle = || std::thread::sleep(IDLE);
+        let mut idle = crate::look::waits;
         let mut observer = Observer { log, idle: &mut idle };
         let partitions = ends.partitions.len();
         observer.each(topic, partition as u32, from, to, |record| {

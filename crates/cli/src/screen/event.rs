@@ -16,6 +16,7 @@ pub fn event(news: &News) -> Value {
         News::Champion { model, version } => json!({
             "event": "champion", "model": &**model, "version": version,
         }),
+        News::Reset { model } => json!({ "event": "reset", "model": model.as_deref() }),
         News::Refused { why } => json!({ "event": "refused_decision", "why": why }),
     }
 }

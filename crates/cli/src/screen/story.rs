@@ -112,6 +112,12 @@ impl Story {
                 format!("champion   {model}@{version}")
             }
             News::Champion { model, version: None } => format!("champion   {model}"),
+            News::Reset { model: Some(model) } => {
+                format!("reset      {model} begins anew, as was asked: it has learned nothing")
+            }
+            News::Reset { model: None } => {
+                "reset      everything begins anew, as was asked: nothing is learned".into()
+            }
             // It names what somebody asked for.
             News::Refused { why } => format!("not done   {}", plain::line(why)),
         };

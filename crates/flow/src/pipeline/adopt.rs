@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use alluvium_learn::Time;
+use alluvium_learn::{StateError, Time};
 use serde_json::Value;
 
 use super::{Pipeline, Sections, plan::FILLED};
@@ -46,8 +46,11 @@ impl Pipeline {
         if let Some(added) = next.save().keys().find_map(|name| added(name, &sections)) {
             return Err(format!("{added} was added, and has learned nothing"));
         }
-        next.restore_learned(&sections)
-            .map_err(|why| format!("the state does not fit the new settings: {why}"))?;
+        next.restore_learned(&sections).map_err(|why| match why {
+            // Its own, of a moment ago: the settings have made another thing of it.
+            StateError::Format { of, .. } => format!("{of} would keep another state"),
+            why => format!("the state does not fit the new settings: {why}"),
+        })?;
         let champion = next.registry.champion().map(|champion| champion.model.clone());
         if champion.is_some_and(|model| next.registry.of(&model).is_none())
             && let Some(first) = next.spec.first_champion()

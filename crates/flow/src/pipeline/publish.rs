@@ -4,7 +4,7 @@ use alluvium_learn::Over;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Pipeline, Sections, VersionEntry,
+    Pipeline, Sections, VersionEntry, Versions,
     model::saved,
     state::{CLASSES, of_field, of_model, of_step},
 };
@@ -47,6 +47,13 @@ impl Pipeline {
                 }
             }
         }
+    }
+
+    /// Whether records were read that the newest version of some model does not know of.
+    pub fn has_unpublished(&self) -> bool {
+        let newest = |versions: &Versions| versions.live.last().map_or(0, |entry| entry.records);
+        let read = self.counters.read;
+        self.registry.models.iter().any(|(_, versions)| newest(versions) != read)
     }
 
     /// Publishes a version of every model that has moved since its last one.

@@ -248,7 +248,10 @@ impl Pipeline {
                     }
                 })
             }
-            Decision::Reset { model } => self.reset(model.as_deref()),
+            Decision::Reset { model } => self.reset(model.as_deref()).map(|()| {
+                let model = model.as_deref().map(Arc::from);
+                effects.news.push(News::Reset { model });
+            }),
             Decision::Promote { model, version } => {
                 let result = self.registry.promote(model, *version, step, since, "promote");
                 result.map(|()| self.emit_champion(effects))

@@ -29,7 +29,7 @@ pub(crate) enum Learned {
 impl<L: Log> Keeper<L> {
     /// Learns up to about so many records. Says whether anything was done.
     pub(super) fn learn(&mut self, now: i64, budget: usize) -> Result<bool, Trouble> {
-        let Keeper { office, effects, news, options, .. } = self;
+        let Keeper { office, effects, news, told, options, .. } = self;
         let office = office.as_mut().expect("only an office learns");
         let (mut left, mut any) = (budget, false);
         office.count_known();
@@ -45,7 +45,8 @@ impl<L: Log> Keeper<L> {
             let most = left.min(RUN_RECORDS).min(office.steps_known_ahead());
             let learned = office.replay.learn(most, effects, &mut unwatched)?;
             office.outputs.release(office.appender.as_mut(), effects, now);
-            news.append(&mut effects.news);
+            let steps = office.replay.pipeline.as_ref().map_or(0, Pipeline::steps);
+            told.take(steps, &mut effects.news, news);
             // What was learned up to here stays; what comes next has to be decided by somebody.
             let pipeline = office.replay.pipeline.as_ref();
             let beyond = pipeline.and_then(|one| one.refused_beyond(options.refused_share_max));

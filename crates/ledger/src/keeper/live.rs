@@ -1,6 +1,6 @@
 //! In office: takes acknowledgements, reads control, writes the next record of control, learns.
 
-use alluvium_flow::{Chain, Decision, order};
+use alluvium_flow::{Chain, Decision, Pipeline, order};
 use alluvium_learn::Time;
 
 use super::{
@@ -15,6 +15,9 @@ use crate::{
 
 /// How many records a turn learns, unless somebody says otherwise: bounds how long it takes.
 pub(super) const LEARN_RECORDS: usize = 16_384;
+
+/// How long a keeper that was asked to finish waits for a log that takes nothing, in milliseconds.
+const STOP_MS: Time = 10_000;
 
 /// How often new partitions are looked for, in milliseconds.
 const LOOK_MS: Time = 5_000;
@@ -59,6 +62,11 @@ impl<L: Log> Keeper<L> {
             }
             office.snapshots.want();
             return Ok(Next::Again);
+        }
+        let waits_since = self.stop_since.map(|since| since.max(office.last_activity));
+        if waits_since.is_some_and(|since| has_passed(since, now, STOP_MS)) {
+            self.step_down("asked to finish, while the log took nothing".into());
+            return Ok(Next::GivenUp);
         }
         Ok(Next::Wait)
     }
@@ -167,12 +175,15 @@ impl<L: Log> Keeper<L> {
         {
             return Ok(Some(body));
         }
-        if office.closes && office.replay.fold.caught_up() {
+        if office.closes && office.is_at_its_end() {
             office.closes = false;
-            return Ok(Some(office.cut(true)));
+            let pipeline = office.replay.pipeline.as_ref();
+            if pipeline.is_some_and(Pipeline::has_unpublished) {
+                return Ok(Some(office.cut(true)));
+            }
         }
         let body = if !office.replay.fold.caught_up() && !planted(Bug::CutByArrival) {
-            office.plan_catchup(options.cut_records_max)
+            office.plan_catchup(options.cut_records_max, !options.follow)
         } else if options.follow || !office.replay.fold.caught_up() {
             office.look_for_partitions(log, now)?;
             office.plan_live(now, options.cut_ms)
@@ -187,6 +198,11 @@ impl Office {
     /// Whether records accepted before this term are still being learned.
     fn replaying(&self) -> bool {
         self.replay.pending.iter().any(|pending| pending.own.is_none())
+    }
+
+    /// Whether everything seen at the start is learned.
+    fn is_at_its_end(&mut self) -> bool {
+        self.replay.fold.caught_up() && self.goal_reached() && self.replay.pending.is_empty()
     }
 
     /// Whether everything seen at the start is in accepted cuts.
@@ -254,7 +270,10 @@ impl Office {
     }
 
     /// The next cut on the path of the one merge, about a second of work.
-    fn plan_catchup(&mut self, most: usize) -> Option<Body> {
+    ///
+    /// Where it ends a version is published, if the run ends there too: who follows publishes by
+    /// count alone, and its versions do not hang on what happened to be there when it began.
+    fn plan_catchup(&mut self, most: usize, ends_there: bool) -> Option<Body> {
         let ends: Vec<(usize, u64)> = self
             .replay
             .fold
@@ -288,7 +307,7 @@ impl Office {
                 self.replay.lanes[*index].finish_plan(*end);
             }
         }
-        (planned > 0 || done).then(|| self.cut(done))
+        (planned > 0 || done).then(|| self.cut(done && ends_there))
     }
 
     /// A cut by arrival: what has been delivered, of every partition. At once, if the last is some

@@ -14,6 +14,7 @@ mod recover;
 mod relearn;
 mod replay;
 mod snapshot;
+mod told;
 mod topics;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -27,7 +28,7 @@ pub use self::{
 };
 use self::{
     halt::Halting, lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
-    snapshot::Snapshots,
+    snapshot::Snapshots, told::Told,
 };
 use crate::{
     control::{Accepted, At, Body},
@@ -86,8 +87,11 @@ pub enum Next {
     Wait,
     /// Somebody else has the lease.
     Standby,
-    /// All is learned, released and kept.
+    /// All is learned, released and kept; or nothing was learned yet, and it was asked to finish.
     Done,
+    /// It was asked to finish, and the log takes nothing: what is in the log already is safe, and
+    /// what was not kept will be learned again.
+    GivenUp,
 }
 
 /// Why a turn ended early.
@@ -154,7 +158,7 @@ pub(crate) struct Office {
     batch: Batch,
     /// The ends seen at the start; without `follow` the keeper is done there.
     goal: Option<Vec<At>>,
-    /// Whether it was told that nothing more comes, and has not said yet that it publishes.
+    /// Whether it ends where the inputs do, and has not yet seen to it that this is published.
     closes: bool,
     /// Whether all that was seen at the start is in accepted cuts: it stays so.
     goal_reached: bool,
@@ -182,7 +186,10 @@ pub struct Keeper<L: Log> {
     /// Why the keeper last stepped down or waited, for people.
     waiting: Option<String>,
     news: Vec<News>,
+    told: Told,
     halted: Option<Halt>,
+    /// Since when it is asked to finish.
+    stop_since: Option<Time>,
     learn_records: usize,
     /// When the newest failure was, if it is still waited for.
     failed_at: Option<Time>,
@@ -231,7 +238,9 @@ impl<L: Log> Keeper<L> {
             effects: Effects::default(),
             waiting: None,
             news: Vec::new(),
+            told: Told::default(),
             halted: None,
+            stop_since: None,
             learn_records: live::LEARN_RECORDS,
             failed_at: None,
             failures: 0,
@@ -269,6 +278,12 @@ impl<L: Log> Keeper<L> {
                 self.step_down("another process holds the lease".into());
             }
             return Ok(Next::Standby);
+        }
+        self.stop_since = signals.stop.then(|| self.stop_since.unwrap_or(now));
+        if signals.stop && !matches!(self.phase, Phase::Live) {
+            let has_failed = self.failed_at.is_some();
+            self.step_down("asked to finish".into());
+            return Ok(if has_failed { Next::GivenUp } else { Next::Done });
         }
         let result = match std::mem::replace(&mut self.phase, Phase::Standby) {
             Phase::Standby if self.must_wait(now) => Ok(Next::Wait),
@@ -325,7 +340,8 @@ impl<L: Log> Keeper<L> {
         self.office.as_ref()?.replay.pipeline.as_ref()
     }
 
-    /// Takes the news since the last call.
+    /// Takes the news since the last call. None comes twice: what is learned again after a failure
+    /// is news no more.
     pub fn take_news(&mut self, into: &mut Vec<News>) {
         into.append(&mut self.news);
     }

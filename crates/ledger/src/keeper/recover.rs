@@ -101,7 +101,7 @@ impl<L: Log> Keeper<L> {
             snapshots: Snapshots::new(state_route),
             batch: Batch::new(),
             goal: None,
-            closes: false,
+            closes: !self.options.follow,
             goal_reached: false,
             last_activity: 0,
             last_look: 0,

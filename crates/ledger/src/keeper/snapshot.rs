@@ -17,6 +17,9 @@ use crate::{
 /// The section that holds where every input partition stands.
 pub(super) const ORDER_SECTION: &str = "order";
 
+/// The first manifest of a pipeline comes after so many milliseconds at the latest.
+const EARLY_MS: Time = 1_000;
+
 /// How many manifests are kept.
 const KEEP: usize = 3;
 
@@ -33,6 +36,8 @@ pub(crate) struct Snapshots {
     running: Option<Running>,
     wanted: bool,
     last: Option<Time>,
+    /// Whether there was no manifest at all when the term began.
+    is_first: bool,
     acked: Option<Ticket>,
 }
 
@@ -56,6 +61,7 @@ impl Snapshots {
             running: None,
             wanted: false,
             last: None,
+            is_first: true,
             acked: None,
         }
     }
@@ -63,7 +69,7 @@ impl Snapshots {
     /// Begins with the manifest that was recovered from.
     pub(super) fn base_on(&mut self, manifest: Manifest) {
         self.checked = manifest.control.clone();
-        self.verified = vec![manifest];
+        (self.verified, self.is_first) = (vec![manifest], false);
     }
 
     /// Takes an acknowledgement, if it is one of the state topic.
@@ -95,6 +101,10 @@ impl Snapshots {
         if steps == newest {
             return false;
         }
+        // The first ones come early, each after twice the time: who looks beside a first run must
+        // find something, and a run that is over by then pays for none of them.
+        let early_ms = EARLY_MS << self.generation.min(20);
+        let every_ms = if self.is_first { every_ms.min(early_ms) } else { every_ms };
         let waited = self.last.is_some_and(|last| has_passed(last, now, every_ms));
         self.wanted || steps - newest >= every_steps || waited
     }
