@@ -18,8 +18,8 @@ pub enum First {
     Record,
 }
 
-/// How the first line of an input's sources may begin, if they are CSV: the columns one by one. Those
-/// that one name stands for may have any.
+/// How the first line of an input's sources may begin, if they are CSV: the columns one by one.
+/// Those that one name stands for may have any.
 pub fn expected(spec: &Spec, input: &str) -> Option<Csv> {
     let Format::Csv(csv) = &spec.input.get(input)?.format else { return None };
     let spread = |(name, count): (&str, u32)| match count {

@@ -68,8 +68,8 @@ impl Job<'_> {
         Ok(Some(lease))
     }
 
-    /// Loads a source to its end, or until it is asked to stop. A file is loaded again from where it
-    /// was, as often as the log fails; a source that cannot be read again is not.
+    /// Loads a source to its end, or until it is asked to stop. A file is loaded again from where
+    /// it was, as often as the log fails; a source that cannot be read again is not.
     ///
     /// # Errors
     /// When the source fails, or the log while the source cannot be read again.
