@@ -210,10 +210,8 @@ impl Bench {
     /// All of `alluvium run`, as a pipeline of its own name each round.
     fn keep(&self, round: u32) -> anyhow::Result<Cost> {
         let name = format!("{}-{round}-{}", self.opened.spec.name, std::process::id());
-        let named = Named {
-            name: Some(name),
-            log: self.opened.place.directory().map(|at| at.display().to_string()),
-        };
+        let log = self.opened.place.directory().map(|at| at.display().to_string());
+        let named = Named { name: Some(name), log };
         let opened =
             Opened::read(&self.opened.file, &named).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let watch = Watch::start();

@@ -5,12 +5,12 @@ use alluvium_flow::Decision;
 use crate::{
     args::{self, DecideAnswer},
     failure::Failure,
+    halted,
     look::Look,
     models::asked,
     plain,
     run::changes,
     screen::say,
-    typed,
 };
 
 /// `alluvium decide`.
@@ -41,14 +41,8 @@ fn adopt(look: &mut Look, json: bool) -> Result<(), Failure> {
         return unasked(&why, json);
     }
     if let Err(why) = pipeline.could_adopt(&wanted) {
-        let another = (look.opened.run_as_another(), "a second pipeline, from the beginning");
-        let text = format!(
-            "what was learned does not fit what {file} says now: {why}\n\n{}\n{}\n  \
-             or put the file back",
-            changes(current, &wanted),
-            typed::listed(&[another])
-        );
-        return Err(Failure::Usage(text));
+        let text = halted::does_not_fit(current, &wanted, &why, &look.opened);
+        return Err(Failure::Usage(format!("{file} cannot be adopted\n\n{text}")));
     }
     if standing.is_asked(&wanted) {
         let run = look.opened.command("run", "");
@@ -69,6 +63,14 @@ fn reset(look: &mut Look, model: Option<String>, json: bool) -> Result<(), Failu
         let known: Vec<&str> = look.opened.spec.model.keys().map(String::as_str).collect();
         let known = known.join(", ");
         return Err(Failure::Usage(format!("there is no model {model}: there are {known}")));
+    }
+    let standing = look.standing()?;
+    if let Some(stopped) = standing.halted(&look.opened) {
+        return Err(halted::not_while_halted(
+            &stopped,
+            standing.is_unfit(&look.opened),
+            &look.opened,
+        ));
     }
     let then = match &model {
         Some(model) => format!("{model} has learned nothing"),

@@ -2,10 +2,10 @@
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
-use alluvium_flow::{Decision, Pipeline};
+use alluvium_flow::{Decision, Pipeline, Settings};
 use alluvium_learn::Time;
 use alluvium_ledger::{
-    control::{Control, Fold},
+    control::{Control, Fold, Stopped},
     log::PartitionEnds,
     read::{Newest, Observer},
     versions::{Published, Version},
@@ -166,8 +166,40 @@ impl Standing {
         self.pipeline.as_ref()?.as_ref().ok()
     }
 
+    /// Whether what is learned differs between the file and the newest manifest.
+    pub fn is_changed(&self, opened: &Opened) -> bool {
+        let wanted = &opened.settings;
+        let is_other = |current: &Settings| {
+            current.learned != wanted.learned || current.kernel != wanted.kernel
+        };
+        self.pipeline().is_some_and(|pipeline| is_other(pipeline.settings()))
+    }
+
+    /// Whether what was learned could not go on with what the file says.
+    pub fn is_unfit(&self, opened: &Opened) -> bool {
+        self.pipeline().is_some_and(|pipeline| pipeline.could_adopt(&opened.settings).is_err())
+    }
+
+    /// The halt that keeps it from going on: the one control tells of, unless it was answered
+    /// since; or the one that the next run will come to.
+    pub fn halted(&self, opened: &Opened) -> Option<Stopped> {
+        let is_changed = self.is_changed(opened);
+        if is_changed && self.is_asked(&opened.settings) {
+            return None;
+        }
+        let told = self.fold.halted.clone().filter(|told| match told.kind.as_str() {
+            "changed" => is_changed || self.pipeline().is_none(),
+            _ => true,
+        });
+        told.or_else(|| {
+            let why = "what is learned was changed in the pipeline file".to_string();
+            let (term, time, kind) = (self.fold.term, 0, "changed".to_string());
+            is_changed.then_some(Stopped { term, time, kind, why })
+        })
+    }
+
     /// Whether somebody has asked to go on with these settings, and no writer has adopted that yet.
-    pub fn is_asked(&self, settings: &Arc<alluvium_flow::Settings>) -> bool {
+    pub fn is_asked(&self, settings: &Arc<Settings>) -> bool {
         self.fold.requests.iter().any(|(_, ask)| {
             matches!(ask, Decision::Adopt { settings: asked } if asked.learned == settings.learned)
         })

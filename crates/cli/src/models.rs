@@ -145,10 +145,10 @@ struct Live<'a> {
 
 /// The change in force at a time, and the version it came to then.
 fn live_at(registry: &Registry, time: Time) -> Option<Live<'_>> {
-    let entry = registry.champions.iter().rev().find(|entry| entry.time <= time)?;
+    let entry = registry.champions.iter().rev().find(|entry| entry.since <= time)?;
     let newest = || {
         let live = &registry.of(&entry.model)?.live;
-        live.iter().rev().find(|version| version.time <= time).map(|version| version.version)
+        live.iter().rev().find(|version| version.since <= time).map(|version| version.version)
     };
     Some(Live { entry, version: entry.version.or_else(newest) })
 }
@@ -164,7 +164,7 @@ fn at(look: &mut Look, text: &str, json: bool) -> Result<(), Failure> {
     if json {
         let whole = json!({
             "event": "live", "time": time, "model": &*entry.model, "version": version,
-            "held": entry.version.is_some(), "why": entry.why, "since": entry.time,
+            "held": entry.version.is_some(), "why": entry.why, "since": entry.since,
             "step": entry.step,
         });
         say(&whole.to_string());
@@ -176,8 +176,8 @@ fn at(look: &mut Look, text: &str, json: bool) -> Result<(), Failure> {
     };
     let (held, since) = match (entry.version, entry.why.as_str()) {
         (_, "first") => ("its newest", "the file names it first, since the beginning".to_string()),
-        (Some(_), why) => ("held", format!("{why} at {}", tell::time(entry.time))),
-        (None, why) => ("its newest", format!("{why} at {}", tell::time(entry.time))),
+        (Some(_), why) => ("held", format!("{why} at {}", tell::time(entry.since))),
+        (None, why) => ("its newest", format!("{why} at {}", tell::time(entry.since))),
     };
     say(&tell::labelled(&[
         ("time", tell::time(time)),

@@ -9,8 +9,8 @@ use alluvium_ledger::{
 };
 
 use crate::{
-    args, clock, failure::Failure, load, open::Opened, screen::Screen, signals::Stop,
-    source::Position, store::Store, streams::Streams, typed,
+    args, clock, failure::Failure, halted, load, open::Opened, patience, screen::Screen,
+    signals::Stop, source::Position, store::Store, streams::Streams,
 };
 
 /// How long a process that stands by, or whose log fails, waits before it looks again.
@@ -48,7 +48,8 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     let mut log = opened.log()?;
     let mut screen = Screen::new(&opened, call.json, call.follow);
     let mut loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
-    let loads = load::fill(&opened, &mut log, &stop, &mut loading)?;
+    let fill = || load::fill(&opened, &mut log, &stop, &mut loading);
+    let loads = patience::until(&stop, fill)?.unwrap_or_default();
     for (topic, loaded) in &loads {
         screen.loaded(topic, loaded);
     }
@@ -58,7 +59,8 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     }
     let streams = Streams::begin(&opened, &log, &stop);
     let follow = call.follow || streams.is_some();
-    let lease = log.lease(&opened.spec.name, Errand::Run)?;
+    let ask = || Ok(log.lease(&opened.spec.name, Errand::Run)?);
+    let Some(lease) = patience::until(&stop, ask)? else { return Ok(()) };
     let mut run = Running {
         keeper: Keeper::new(log, options(&opened, follow)),
         lease,
@@ -76,11 +78,11 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
             failure.map_or(Ok(()), |why| Err(why.into()))
         }
         Err(halt) => {
-            let halted = Halted::of(&halt, &opened);
-            let answers: Vec<String> =
-                halted.answers.iter().map(|(typed, _)| typed.clone()).collect();
-            screen.halt(&halted.why, &answers);
-            Err(halted.failure())
+            let unfit = matches!(&halt, Halt::Changed { unfit: Some(_), .. });
+            let answers = halted::answers(halt.kind(), unfit, &opened);
+            let typed: Vec<String> = answers.into_iter().map(|(typed, _)| typed).collect();
+            screen.halt(&halt.to_string(), &typed);
+            Err(halted::failure(&halt, &opened))
         }
     }
 }
@@ -143,64 +145,6 @@ impl Running {
     /// Whether there is no use in standing by.
     fn gives_up(&self) -> bool {
         self.stop.is_asked() || self.streams.as_ref().is_some_and(Streams::has_failed)
-    }
-}
-
-/// Why a pipeline has halted, and what can be typed.
-struct Halted {
-    why: String,
-    /// More about it, in lines of its own.
-    more: String,
-    /// Commands, or settings, and what each is for.
-    answers: Vec<(String, &'static str)>,
-    /// What else can be done.
-    other: &'static str,
-}
-
-impl Halted {
-    fn of(halt: &Halt, opened: &Opened) -> Halted {
-        let another = |why| (opened.run_as_another(), why);
-        let status = |why| (opened.command("status", ""), why);
-        let plain = |answers: Vec<(String, &'static str)>| Halted {
-            why: halt.to_string(),
-            more: String::new(),
-            answers,
-            other: "",
-        };
-        match halt {
-            Halt::Changed { from, to } => Halted {
-                why: format!("what is learned was changed in {}", opened.file.display()),
-                more: format!(
-                    "{}\nwhat was learned so far was learned the other way. Say what is meant:\n\n",
-                    changes(from, to)
-                ),
-                answers: vec![
-                    (opened.command("decide adopt", ""), "go on with the state as it is"),
-                    another("a second pipeline, from the beginning"),
-                ],
-                other: "\n  or put the file back",
-            },
-            Halt::Refused { refused, of } => Halted {
-                why: format!("{refused} of the last {of} records were refused"),
-                ..plain(vec![
-                    (opened.command("show", "dead-letters"), "what they were, and why"),
-                    ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
-                ])
-            },
-            Halt::Settings(_) | Halt::LogChanged(_) | Halt::Expired(_) => plain(vec![
-                status("how far it had come"),
-                another("a new pipeline, over what the log holds"),
-            ]),
-            Halt::Broken(_) => plain(vec![
-                status("the last version is safe; please report this, with what it says"),
-                another("a new pipeline, over what the log holds"),
-            ]),
-        }
-    }
-
-    fn failure(self) -> Failure {
-        let Halted { why, more, answers, other } = self;
-        Failure::Halted(format!("halted: {why}\n\n{more}{}{other}", typed::listed(&answers)))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use alluvium_flow::{Decision, Pipeline};
 use alluvium_learn::judge::Judge;
-use alluvium_ledger::log::{Errand, Log};
+use alluvium_ledger::control::Stopped;
 use serde_json::{Map, Value, json};
 
 use crate::{
     args, clock,
     failure::Failure,
+    halted::{self, Answer},
     look::{Look, Standing, Writer},
     open::Opened,
     screen::{say, words},
@@ -52,8 +53,7 @@ pub fn run(call: &args::Status) -> Result<(), Failure> {
     let standing = look.standing()?;
     let reaches = reaches(&mut look, &standing)?;
     let writer = look.writer(&standing.fold)?;
-    // Asking takes a free lease; it is given back at once.
-    let is_held = !look.log.lease(&look.opened.spec.name, Errand::Run)?.held();
+    let is_held = look.log.is_held(&look.opened.spec.name)?;
     let report = Report { look, standing, reaches, writer, is_held, now: clock::now() };
     match call.json {
         true => say(&report.json().to_string()),
@@ -94,11 +94,29 @@ impl Report {
         self.reaches.iter().map(Reach::lag).sum()
     }
 
+    /// Why it has halted, and what can be answered. Whoever is at work has not halted.
+    fn halted(&self) -> Option<(Stopped, Vec<Answer>)> {
+        let opened = &self.look.opened;
+        let stopped = self.standing.halted(opened).filter(|_| !self.is_held)?;
+        let unfit = stopped.kind == "changed" && self.standing.is_unfit(opened);
+        let answers = halted::answers(&stopped.kind, unfit, opened);
+        Some((stopped, answers))
+    }
+
     /// Everything that keeps it from going on, or is going to happen.
     fn waits_for(&self) -> Vec<String> {
         let (opened, standing) = (&self.look.opened, &self.standing);
         let (file, run) = (opened.file.display(), opened.command("run", ""));
         let mut waits = Vec::new();
+        let halted = self.halted();
+        if let Some((stopped, answers)) = &halted {
+            let typed: Vec<&str> = answers.iter().map(|(typed, _)| typed.as_str()).collect();
+            let back = match stopped.kind.as_str() {
+                "changed" => format!(", or put {file} back"),
+                _ => String::new(),
+            };
+            waits.push(format!("{}: {}{back}", stopped.why, typed.join(", or ")));
+        }
         if standing.fold.term == 0 {
             waits.push(format!("it has not run yet: {run}"));
         }
@@ -106,17 +124,8 @@ impl Report {
             waits.push(format!("its state cannot be read by this release: {why}"));
         }
         if let Some(pipeline) = standing.pipeline() {
-            let (current, wanted) = (pipeline.settings(), &opened.settings);
-            let is_changed = current.learned != wanted.learned || current.kernel != wanted.kernel;
-            if is_changed && !standing.is_asked(wanted) {
-                waits.push(format!(
-                    "what is learned was changed in {file}: {}, or {}, or put the file back",
-                    opened.command("decide adopt", ""),
-                    opened.run_as_another()
-                ));
-            }
-            let (refused, of) = pipeline.refused_recently();
-            if of > 0 && refused as f64 > opened.spec.refusals.share_max * of as f64 {
+            let beyond = pipeline.refused_beyond(opened.spec.refusals.share_max);
+            if let Some((refused, of)) = beyond.filter(|_| halted.is_none()) {
                 waits.push(format!(
                     "{refused} of the last {of} records were refused: {}",
                     opened.command("show", "dead-letters")
@@ -127,7 +136,8 @@ impl Report {
             let when = if self.is_held { "the writer adopts it" } else { "a run adopts it" };
             waits.push(format!("{}, asked at control:{offset}, until {when}", asked(ask)));
         }
-        if self.lag() > 0 && !self.is_held && standing.fold.term > 0 {
+        let goes_on = !self.is_held && standing.fold.term > 0 && halted.is_none();
+        if self.lag() > 0 && goes_on {
             let lag = words::counted(self.lag(), "record");
             let are = if self.lag() == 1 { "is" } else { "are" };
             waits.push(format!("{lag} {are} to be learned: {run}"));
@@ -160,6 +170,16 @@ impl Report {
             .iter()
             .map(|(offset, ask)| json!({ "at": format!("control:{offset}"), "ask": asked(ask) }))
             .collect();
+        let halted = self.halted().map(|(stopped, answers)| {
+            let answers: Vec<Value> = answers
+                .iter()
+                .map(|(typed, then)| json!({ "type": typed, "then": then }))
+                .collect();
+            json!({
+                "kind": stopped.kind, "why": stopped.why, "time": stopped.time,
+                "answers": answers,
+            })
+        });
         let mut whole = json!({
             "event": "status",
             "pipeline": opened.spec.name,
@@ -169,6 +189,7 @@ impl Report {
             "lease_is_held": self.is_held,
             "manifest": manifest,
             "requests": requests,
+            "halted": halted,
             "waits_for": self.waits_for(),
             "settings": { "file": opened.settings.learned_digest() },
         });
@@ -207,7 +228,11 @@ impl Report {
                 let version = pipeline.registry().champion_version();
                 let version = version.map_or(String::new(), |(_, version)| format!("@{version}"));
                 let held = if champion.version.is_some() { "held" } else { "its newest" };
-                let why = format!("{}{version}    {held}, by {}", champion.model, champion.why);
+                let since = match champion.why.as_str() {
+                    "first" => "the file names it first".to_string(),
+                    why => format!("{why} at {}", tell::time(champion.since)),
+                };
+                let why = format!("{}{version}    {held}, {since}", champion.model);
                 lines.push(("champion", why));
             }
         }
@@ -222,6 +247,13 @@ impl Report {
             None => held.to_string(),
         };
         lines.push(("writer", writer));
+        if let Some((stopped, _)) = self.halted() {
+            let when = match stopped.time {
+                0 => String::new(),
+                time => format!("{}, at {}: ", tell::ago(self.now - time), tell::time(time)),
+            };
+            lines.push(("halted", format!("{when}{}", stopped.why)));
+        }
         let waits = self.waits_for();
         if !waits.is_empty() {
             lines.push(("waits for", waits.join("\n")));
@@ -269,6 +301,7 @@ fn learned(pipeline: &Pipeline) -> Value {
             "version": registry.champion_version().map(|(_, version)| version),
             "held": champion.version.is_some(),
             "why": champion.why,
+            "since": champion.since,
         })
     });
     json!({

@@ -131,6 +131,18 @@ impl Store {
         }
     }
 
+    /// Whether somebody holds the lease to run a pipeline.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn is_held(&mut self, pipeline: &str) -> Result<bool, LogError> {
+        match self {
+            // Asking takes a free lease; it is given back at once.
+            Store::Embedded(log) => Ok(!log.lease(pipeline, Errand::Run)?.held()),
+            Store::Kafka(log) => Ok(log.lease_holder(pipeline)?.is_some()),
+        }
+    }
+
     fn log(&mut self) -> &mut dyn Log {
         match self {
             Store::Embedded(log) => log,

@@ -7,20 +7,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/left.rs"]
+mod left;
+
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use alluvium_embedded::Embedded;
-use alluvium_flow::{Batch, Record};
-use alluvium_ledger::log::{Log, Polled, Span};
-use serde_json::Value;
+use left::{Predictions, Versions, from_environment, left, printed, random};
 use tempfile::TempDir;
 
 /// Every record of the example.
@@ -29,12 +28,6 @@ const RECORDS: usize = 45_312;
 const MODELS: usize = 2;
 /// The shortest delay before a kill, in microseconds: about when the program has begun to work.
 const DELAY_MICROS_MIN: u64 = 5_000;
-
-/// State digests by model and version.
-type Versions = BTreeMap<(String, u64), String>;
-
-/// The place in the input, and the answer, by the place in the order: step and ordinal.
-type Predictions = BTreeMap<(u64, u64), (String, String)>;
 
 /// A copy of the example in a directory of its own.
 struct Run {
@@ -81,88 +74,8 @@ impl Run {
 
     /// What it has left in the log.
     fn left(&self) -> (Versions, Predictions) {
-        let mut log = Embedded::open(self.log()).unwrap();
-        (versions(&mut log), predictions(&mut log))
+        left(&mut Embedded::open(self.log()).unwrap(), "electricity")
     }
-}
-
-/// Hands every record of a topic to a function.
-fn each_record(log: &mut Embedded, topic: &str, mut see: impl FnMut(Record<'_>)) {
-    let ends = log.ends(topic).unwrap().unwrap();
-    let spans: Vec<Span> = (0..)
-        .zip(&ends.partitions)
-        .map(|(partition, ends)| Span {
-            topic: Arc::from(topic),
-            partition,
-            from: ends.earliest,
-            to: Some(ends.stable),
-        })
-        .collect();
-    let mut reader = log.reader(&spans).unwrap();
-    let mut batch = Batch::new();
-    while reader.poll(&mut batch).unwrap() == Polled::Records {
-        batch.iter().for_each(&mut see);
-    }
-}
-
-/// Every version that is there. One that was published again has to be the same.
-fn versions(log: &mut Embedded) -> Versions {
-    let mut found = Versions::new();
-    each_record(log, "electricity.models", |record| {
-        let key = std::str::from_utf8(record.key.unwrap()).unwrap();
-        let parts: Vec<&str> = key.split('/').collect();
-        if let (["v", model, version], Some(manifest)) = (parts.as_slice(), record.value) {
-            let manifest: Value = serde_json::from_slice(manifest).unwrap();
-            let digest = manifest["state_digest"].as_str().unwrap().to_string();
-            let version = (model.to_string(), version.parse().unwrap());
-            let before = found.insert(version, digest.clone());
-            assert!(before.is_none_or(|before| before == digest), "{key} is two models");
-        }
-    });
-    found
-}
-
-/// Every prediction, each alone at its place in the order.
-fn predictions(log: &mut Embedded) -> Predictions {
-    let mut found = Predictions::new();
-    each_record(log, "electricity.predictions", |record| {
-        let header = |name: &str| {
-            std::str::from_utf8(record.headers.get(name).unwrap()).unwrap().to_string()
-        };
-        let order = header("order");
-        let parts: Vec<u64> = order.split('.').map(|part| part.parse().unwrap()).collect();
-        let answer = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
-        let before = found.insert((parts[0], parts[1]), (header("at"), answer));
-        assert!(before.is_none(), "the prediction {order} was released twice");
-    });
-    found
-}
-
-/// The versions that a run has printed.
-fn printed(output: &Output) -> Versions {
-    let mut found = Versions::new();
-    // A killed run's last line may be cut off.
-    let lines = output.stdout.split(|byte| *byte == b'\n');
-    let events = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    for event in events.filter(|event| event["event"] == "version") {
-        let model = event["model"].as_str().unwrap().to_string();
-        let digest = event["state_digest"].as_str().unwrap().to_string();
-        found.insert((model, event["version"].as_u64().unwrap()), digest);
-    }
-    found
-}
-
-/// The next of a stream of random bits (splitmix64).
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut bits = *state;
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
-}
-
-fn from_environment(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
 }
 
 #[test]

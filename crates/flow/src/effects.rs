@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use alluvium_learn::Time;
+
 use crate::Headers;
 
 /// A topic of the pipeline's own that records go to.
@@ -109,8 +111,14 @@ pub struct Effects {
     /// The term of the writer that learns it; goes into the keys of aliases, so that what a former
     /// writer still has under way can hide nothing.
     pub term: u64,
+    /// When the control record that is being learned was written, by its writer's clock: the time
+    /// at which what it decides takes effect, and what it publishes is live.
+    pub time: Time,
     /// Whether that cut is part of a backlog that is being caught up with.
     pub backlog: bool,
+    /// The share of refused records, among the newest, beyond which nothing more is learned: a run
+    /// of records ends right behind the record that exceeds it. `None`: whatever comes is learned.
+    pub refused_share_max: Option<f64>,
     /// The outputs, in their order.
     pub outputs: Vec<Output>,
     /// Their bytes.

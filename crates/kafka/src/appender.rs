@@ -6,6 +6,11 @@
 //! record out (`enable.gapless.guarantee`), and never gives one up for its age
 //! (`message.timeout.ms=0`): when to give up is decided here, for the whole session, by throwing
 //! away all that was not sent.
+//!
+//! A known limit: brokers that start anew forget a producer whose newest record is, by its own
+//! timestamp, older than `producer.id.expiration.ms`, a day. So records with timestamps of the past
+//! may land twice, as a run, when a broker dies while they are under way: in 5 of 7 tests with
+//! timestamps of 1970, and in none of 7 with those of the clock, which is what a keeper appends.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -25,7 +30,7 @@ use rdkafka::{
 use crate::{
     context::{AppendContext, Common, Delivered},
     failure::Refusal,
-    shared::Shared,
+    shared::{Shared, Watched},
 };
 
 /// A mark holds a route above and a ticket below.
@@ -45,8 +50,8 @@ pub(crate) struct Session {
     /// `None` once the session has ended.
     producer: Option<BaseProducer<AppendContext>>,
     routes: Vec<Way>,
-    /// How many partitions the topics asked for have.
-    topics: BTreeMap<String, usize>,
+    /// How many partitions the topics asked for have, and whether they are still the same topics.
+    topics: BTreeMap<String, (usize, Arc<Watched>)>,
     next_ticket: Ticket,
     /// Records that the client had no room for.
     waiting: VecDeque<Waiting>,
@@ -231,6 +236,10 @@ impl Session {
         if let Some((code, reason)) = producer.client().fatal_error() {
             return self.end_for(&Refusal { code, reason }, "appending");
         }
+        if let Some((topic, _)) = self.topics.iter().find(|(_, (_, watched))| watched.is_gone()) {
+            let why = format!("topic `{topic}` was deleted, or made again");
+            return self.end(LogError::SessionEnded(why));
+        }
         if self.in_flight == 0 {
             return;
         }
@@ -305,11 +314,12 @@ impl Appender for Session {
             return Ok(Route(index as u32));
         }
         let partitions = match self.topics.get(topic) {
-            Some(partitions) => *partitions,
+            Some((partitions, _)) => *partitions,
             None => {
-                let found = self.shared.asker.describe_known(topic)?.led.len();
-                self.topics.insert(topic.to_owned(), found);
-                found
+                let found = self.shared.asker.describe_known(topic)?;
+                let watched = self.shared.watch(topic, found.id);
+                self.topics.insert(topic.to_owned(), (found.led.len(), watched));
+                found.led.len()
             }
         };
         if partition as usize >= partitions {

@@ -82,6 +82,14 @@ impl Common {
 
     fn log(&self, facility: &str, line: &str) {
         self.said.say(&format!("{}: {facility} {line}", self.who));
+        // That a server hangs up is no error to the client; before the first answer it may be the
+        // only thing that tells of the wrong kind of connection.
+        let at_once = line.contains("Disconnected") && line.contains("APIVERSION_QUERY");
+        if at_once || line.contains("security.protocol") {
+            let told = line.split_once("]: ").map_or(line, |(_, rest)| rest);
+            let error = KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure);
+            self.error(&error, &format!("{told} (security.protocol?)"));
+        }
     }
 
     fn error(&self, error: &KafkaError, reason: &str) {
@@ -268,5 +276,10 @@ mod tests {
         assert!(common.turned_away_since(Instant::now() - Duration::from_secs(60)).is_some());
         common.forget_trouble();
         assert_eq!(common.trouble(Duration::from_secs(60)), None);
+        let closed = "[thrd:a:1/bootstrap]: a:1/bootstrap: Disconnected: connection closed by peer \
+                      (after 1ms in state APIVERSION_QUERY)";
+        common.log("FAIL", closed);
+        let sentence = common.trouble(Duration::MAX).unwrap().sentence("asking", "b:2");
+        assert!(sentence.starts_with("asking: a:1 hangs up at once; is `security.protocol`"));
     }
 }

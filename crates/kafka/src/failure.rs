@@ -95,6 +95,13 @@ impl Refusal {
             {
                 format!("{who} refuses connections: is Kafka running there?")
             }
+            Code::BrokerTransportFailure if reason.contains("security.protocol") => format!(
+                "{who} hangs up at once; is `security.protocol` right, and does it speak TLS or \
+                 want a password?"
+            ),
+            Code::MessageSizeTooLarge => {
+                format!("{who}: a record is larger than the topic's max.message.bytes")
+            }
             Code::OperationTimedOut | Code::RequestTimedOut | Code::MessageTimedOut => {
                 format!("no answer from {who} in time")
             }

@@ -32,7 +32,8 @@ pub(crate) fn group(pipeline: &str, errand: Errand<'_>) -> String {
 
 pub(crate) struct GroupLease {
     state: Arc<State>,
-    session_timeout: Duration,
+    /// Held to the end, so that the process waits until the group was left.
+    shared: Arc<Shared>,
 }
 
 /// What the lease and its thread tell each other.
@@ -46,7 +47,7 @@ struct State {
 
 impl GroupLease {
     pub(crate) fn new(
-        shared: &Shared,
+        shared: &Arc<Shared>,
         pipeline: &str,
         errand: Errand<'_>,
     ) -> Result<GroupLease, LogError> {
@@ -92,7 +93,7 @@ impl GroupLease {
             .map_err(|error| {
                 LogError::Unavailable(format!("starting the lease's thread failed: {error}"))
             })?;
-        Ok(GroupLease { state, session_timeout })
+        Ok(GroupLease { state, shared: shared.clone() })
     }
 }
 
@@ -101,7 +102,11 @@ fn serve(consumer: BaseConsumer<LeaseContext>, state: &State, open: Open) {
     while !state.is_over.load(Ordering::Acquire) {
         // The partition is paused; errors have been told to the context.
         drop(consumer.poll(POLL));
-        let is_assigned = consumer.context().is_assigned.load(Ordering::Acquire);
+        let context = consumer.context();
+        let is_assigned = context.is_assigned.load(Ordering::Acquire);
+        if is_assigned && !state.is_assigned.load(Ordering::Acquire) {
+            context.common.forget_trouble();
+        }
         state.is_assigned.store(is_assigned, Ordering::Release);
         state.served_ms.store(state.now_ms(), Ordering::Release);
     }
@@ -120,7 +125,7 @@ impl Lease for GroupLease {
         let state = &self.state;
         let silent_ms = state.now_ms().saturating_sub(state.served_ms.load(Ordering::Acquire));
         state.is_assigned.load(Ordering::Acquire)
-            && u128::from(silent_ms) < self.session_timeout.as_millis()
+            && u128::from(silent_ms) < self.shared.settings.session_timeout.as_millis()
     }
 }
 

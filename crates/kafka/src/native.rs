@@ -3,13 +3,12 @@
 //!
 //! Two things are done here. Records are taken a thousand at a time from each partition's own queue
 //! (the binding hands out one by one, at twice the cost, and knows no partition without a group).
-//! And topics are asked for their identity and their settings, and made, with the broker's own words
-//! when it refuses.
+//! And topics are asked for their identity and settings, and made, with the broker's own words when
+//! it refuses.
 //!
-//! What keeps it sound: a client ([`Handle`]) outlives everything made from it, because whatever is
-//! made from it borrows or owns it; every pointer that librdkafka gives away has exactly one owner
-//! here, whose `Drop` gives it back; what librdkafka lends (the parts of a message, of an event) is
-//! copied before its owner goes. librdkafka's calls may come from any thread.
+//! What keeps it sound: whatever is made from a client ([`Handle`]) borrows or owns it; every
+//! pointer that librdkafka gives away has one owner here, whose `Drop` gives it back; what it lends
+//! (parts of a message, of an event) is copied before its owner goes. Its calls are for any thread.
 #![allow(unsafe_code)]
 
 use std::{
@@ -243,16 +242,13 @@ pub(crate) fn describe(
     unsafe {
         let result = rd_kafka_event_DescribeTopics_result(answer.0);
         let mut count = 0;
-        let found = match result.is_null() {
-            true => ptr::null_mut(),
-            false => rd_kafka_DescribeTopics_result_topics(result, &mut count),
-        };
+        let of = rd_kafka_DescribeTopics_result_topics;
+        let found = if result.is_null() { ptr::null_mut() } else { of(result, &mut count) };
         for topic in list(found, count) {
             let error = rd_kafka_TopicDescription_error(*topic);
-            let code = rd_kafka_error_code(error);
-            if code != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                let reason = text(rd_kafka_error_string(error));
-                described.push(Err(Refusal { code: code.into(), reason }));
+            let reason = rd_kafka_error_string(error);
+            if let Err(refusal) = fine(rd_kafka_error_code(error), reason) {
+                described.push(Err(refusal));
                 continue;
             }
             let id = rd_kafka_TopicDescription_topic_id(*topic);
@@ -296,16 +292,11 @@ pub(crate) fn configs(
     unsafe {
         let result = rd_kafka_event_DescribeConfigs_result(answer.0);
         let mut count = 0;
-        let found = match result.is_null() {
-            true => ptr::null_mut(),
-            false => rd_kafka_DescribeConfigs_result_resources(result, &mut count),
-        };
+        let of = rd_kafka_DescribeConfigs_result_resources;
+        let found = if result.is_null() { ptr::null_mut() } else { of(result, &mut count) };
         for resource in list(found, count) {
-            let code = rd_kafka_ConfigResource_error(*resource);
-            if code != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                let reason = text(rd_kafka_ConfigResource_error_string(*resource));
-                return Err(Refusal { code: code.into(), reason });
-            }
+            let reason = rd_kafka_ConfigResource_error_string(*resource);
+            fine(rd_kafka_ConfigResource_error(*resource), reason)?;
             let mut count = 0;
             let entries = rd_kafka_ConfigResource_configs(*resource, &mut count);
             for entry in list(entries, count) {
@@ -317,8 +308,8 @@ pub(crate) fn configs(
     Ok(configs)
 }
 
-/// Makes a topic, with as many copies as the cluster has by default; with `for_show` the broker only
-/// says whether it would.
+/// Makes a topic, with as many copies as the cluster has by default; with `for_show` the broker
+/// only says whether it would.
 pub(crate) fn create(
     client: &Handle,
     topic: &str,
@@ -343,16 +334,11 @@ pub(crate) fn create(
     unsafe {
         let result = rd_kafka_event_CreateTopics_result(answer.0);
         let mut count = 0;
-        let found = match result.is_null() {
-            true => ptr::null_mut(),
-            false => rd_kafka_CreateTopics_result_topics(result, &mut count),
-        };
+        let of = rd_kafka_CreateTopics_result_topics;
+        let found = if result.is_null() { ptr::null_mut() } else { of(result, &mut count) };
         for topic in list(found, count) {
-            let code = rd_kafka_topic_result_error(*topic);
-            if code != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                let reason = text(rd_kafka_topic_result_error_string(*topic));
-                return Err(Refusal { code: code.into(), reason });
-            }
+            let reason = rd_kafka_topic_result_error_string(*topic);
+            fine(rd_kafka_topic_result_error(*topic), reason)?;
         }
     }
     Ok(())
@@ -379,9 +365,8 @@ impl NewTopic {
             // SAFETY: the topic is alive, and both texts are copied.
             let set =
                 unsafe { rd_kafka_NewTopic_set_config(topic.0, name.as_ptr(), value.as_ptr()) };
-            if set != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return Err(Refusal { code: set.into(), reason: String::new() });
-            }
+            // SAFETY: there is no reason.
+            unsafe { fine(set, ptr::null()) }?;
         }
         Ok(topic)
     }
@@ -441,23 +426,29 @@ fn ask(
         if !event.is_null() {
             let answer = Answer(event);
             // SAFETY: the answer is alive, and its text is copied.
-            let (code, reason) =
-                unsafe { (rd_kafka_event_error(event), text(rd_kafka_event_error_string(event))) };
-            return match code {
-                rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(answer),
-                code => Err(Refusal { code: code.into(), reason }),
-            };
+            unsafe { fine(rd_kafka_event_error(event), rd_kafka_event_error_string(event)) }?;
+            return Ok(answer);
         }
         if let Some(refusal) = client.context().turned_away_since(began) {
             return Err(refusal);
         }
         if began.elapsed() > timeout + Duration::from_secs(1) {
-            return Err(Refusal {
-                code: RDKafkaErrorCode::OperationTimedOut,
-                reason: String::new(),
-            });
+            let code = RDKafkaErrorCode::OperationTimedOut;
+            return Err(Refusal { code, reason: String::new() });
         }
     }
+}
+
+/// Nothing, or what went wrong.
+///
+/// # Safety
+/// As [`text`], for the reason.
+unsafe fn fine(code: rd_kafka_resp_err_t, reason: *const c_char) -> Result<(), Refusal> {
+    if code == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Ok(());
+    }
+    // SAFETY: what the caller owes.
+    Err(Refusal { code: code.into(), reason: unsafe { text(reason) } })
 }
 
 /// Why the last call of this thread failed.

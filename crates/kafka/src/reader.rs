@@ -130,6 +130,7 @@ fn read_config(mut config: ClientConfig, bytes: usize) -> ClientConfig {
         // A partition whose queue had been full is not asked for before the request under way,
         // which may be waiting for other partitions, has been answered.
         .set("fetch.wait.max.ms", "50")
+        .set("fetch.max.bytes", (16 << 20).to_string())
         .set("queued.max.messages.kbytes", (bytes >> 10).clamp(1 << 10, 1 << 20).to_string())
         .set("queued.min.messages", "1000000");
     config

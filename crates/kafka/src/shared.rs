@@ -134,7 +134,6 @@ fn base_config(properties: &Properties) -> ClientConfig {
     config
         .set("allow.auto.create.topics", "false")
         .set("client.id", "alluvium")
-        .set("log.connection.close", "false")
         .set("reconnect.backoff.max.ms", "1000")
         .set("socket.nagle.disable", "true")
         .set_log_level(RDKafkaLogLevel::Info);

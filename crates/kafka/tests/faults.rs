@@ -5,20 +5,85 @@ mod common;
 
 use std::{
     net::TcpListener,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use alluvium_broker::{Broker, Options};
 use alluvium_flow::Batch;
 use alluvium_kafka::{KafkaLog, Settings};
-use alluvium_ledger::log::{Errand, Log, LogError, Policy, Polled};
-use common::{append, reached, read_to, span, submit, until, values};
+use alluvium_ledger::log::{
+    Appender, Errand, Log, LogError, Policy, Polled, RecordReader, Route, Settled, Span,
+};
+use common::{Read, append, reached, read_to, span, submit, submit_at, until, values};
 
 const KEEP: Policy = Policy::Delete { retention_ms: None };
 
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+}
+
 fn quick(servers: &str) -> Settings {
     Settings { answer_timeout: Duration::from_secs(2), ..Settings::new(servers, None) }
+}
+
+/// Numbers on their way into two partitions, and what is known of them.
+struct Numbers {
+    appender: Box<dyn Appender>,
+    routes: [Route; 2],
+    next: u64,
+    settled: Vec<Settled>,
+    ended: Option<LogError>,
+    reader: Box<dyn RecordReader>,
+    read: Vec<Read>,
+}
+
+impl Numbers {
+    fn step(&mut self) {
+        for route in self.routes {
+            // A broker that starts forgets the producers of records that are a day old.
+            submit_at(&mut *self.appender, route, now(), &self.next.to_le_bytes());
+        }
+        self.next += 1;
+        self.ended = self.appender.poll(&mut self.settled).err();
+        self.read();
+    }
+
+    fn read(&mut self) {
+        let mut batch = Batch::new();
+        if let Polled::Records = self.reader.poll(&mut batch).unwrap() {
+            self.read.extend(common::taken(&batch));
+        }
+    }
+
+    fn newest(&self) -> u64 {
+        self.settled.iter().map(|one| one.ticket).max().unwrap_or(0)
+    }
+
+    /// The broker goes down and comes up while records go in and are acknowledged.
+    fn restart(&mut self, broker: &mut Broker) {
+        let (acknowledged, is_up) = (AtomicU64::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let enough = || acknowledged.load(Ordering::Acquire) > 2_000;
+                until("acknowledgements", || enough().then_some(()));
+                broker.kill(1).unwrap();
+                broker.start_node(1).unwrap();
+                is_up.store(true, Ordering::Release);
+            });
+            let (before, mut more) = (self.newest(), 2_000);
+            while more > 0 && self.ended.is_none() {
+                more -= u64::from(is_up.load(Ordering::Acquire));
+                self.step();
+                let newest = self.settled.last().map_or(0, |one| one.ticket);
+                acknowledged.store(newest.saturating_sub(before), Ordering::Release);
+                thread::sleep(Duration::from_micros(200));
+            }
+            // When the session ended before: the kill is not waited for in vain.
+            acknowledged.store(u64::MAX, Ordering::Release);
+        });
+    }
 }
 
 /// Numbers go in while the broker is killed and started again; what was acknowledged is there, in
@@ -28,63 +93,42 @@ fn a_killed_broker_leaves_a_prefix() {
     let mut broker = common::broker();
     let mut log = KafkaLog::open(&quick(&broker.servers())).unwrap();
     log.create("numbers", 2, KEEP).unwrap();
-    let mut reader = log.reader(&[span("numbers", 0, None)]).unwrap();
     let mut appender = log.appender().unwrap();
     let routes = [0, 1].map(|partition| appender.route("numbers", partition).unwrap());
-    let (mut settled, mut batch, mut read) = (Vec::new(), Batch::new(), Vec::new());
-    let mut ended = None;
-    let (mut number, mut kills) = (0_u64, 0);
-    while number < 60_000 && ended.is_none() {
-        for route in routes {
-            submit(&mut *appender, route, &number.to_le_bytes());
-        }
-        number += 1;
-        ended = appender.poll(&mut settled).err();
-        if let Polled::Records = reader.poll(&mut batch).unwrap() {
-            read.extend(common::taken(&batch));
-        }
-        if number % 15_000 == 10_000 {
-            broker.kill(1).unwrap();
-            kills += 1;
-            broker.start_node(1).unwrap();
-        }
+    let reader = log.reader(&[span("numbers", 0, None)]).unwrap();
+    let (settled, read) = (Vec::new(), Vec::new());
+    let mut numbers = Numbers { appender, routes, next: 0, settled, ended: None, reader, read };
+    for _ in 0..3 {
+        numbers.restart(&mut broker);
+        eprintln!("{} of {}, {:?}", numbers.newest(), 2 * numbers.next, numbers.ended);
     }
-    assert!(kills > 0);
-    let last = settled.iter().filter(|one| one.route == routes[0]).map(|one| one.offset).max();
-    if ended.is_none() {
-        until("all acknowledgements", || {
-            ended = appender.poll(&mut settled).err();
-            let newest = settled.iter().map(|one| one.ticket).max();
-            (ended.is_some() || newest == Some(2 * number - 1)).then_some(())
-        });
-    }
-    eprintln!("the session: {ended:?}; acknowledged in the loop up to {last:?}");
-    drop(appender);
+    until("all acknowledgements", || {
+        if numbers.ended.is_none() {
+            numbers.ended = numbers.appender.poll(&mut numbers.settled).err();
+        }
+        (numbers.ended.is_some() || numbers.newest() == 2 * numbers.next - 1).then_some(())
+    });
     for (partition, route) in routes.into_iter().enumerate() {
         let ends = reached("the ends", || log.ends("numbers")).unwrap();
         let stable = ends.partitions[partition].stable;
-        let part = alluvium_ledger::log::Span {
-            partition: partition as u32,
-            ..span("numbers", 0, Some(stable))
-        };
+        let part = Span { partition: partition as u32, ..span("numbers", 0, Some(stable)) };
         let landed = read_to(&mut *log.reader(&[part]).unwrap(), stable);
-        for (n, record) in landed.iter().enumerate() {
-            assert_eq!(record.3.as_deref(), Some(&(n as u64).to_le_bytes()[..]), "number {n}");
-            assert_eq!(record.0, n as u64, "nothing was written twice");
+        for (n, (offset, _, _, value, _)) in landed.iter().enumerate() {
+            let expected = (n as u64, (n as u64).to_le_bytes());
+            assert_eq!((*offset, value.as_deref().unwrap()), (expected.0, &expected.1[..]));
         }
-        let acked = settled.iter().filter(|one| one.route == route).map(|one| one.offset).max();
+        let of_route = numbers.settled.iter().filter(|one| one.route == route);
+        let acked = of_route.map(|one| one.offset).max();
         assert!(acked.is_none_or(|acked| acked < stable), "{acked:?} of {stable}");
-        if ended.is_none() {
-            assert_eq!(landed.len() as u64, number);
+        if numbers.ended.is_none() {
+            assert_eq!(landed.len() as u64, numbers.next);
         }
         if partition == 0 {
             until("the reader", || {
-                if let Polled::Records = reader.poll(&mut batch).unwrap() {
-                    read.extend(common::taken(&batch));
-                }
-                (read.len() as u64 >= stable).then_some(())
+                numbers.read();
+                (numbers.read.len() as u64 >= stable).then_some(())
             });
-            assert_eq!(read, landed, "the reader went on");
+            assert_eq!(numbers.read, landed, "the reader went on");
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::{
     metrics::{About, MetricConfig},
 };
 
-/// The most outcomes a window keeps, 48 bytes each, 8 more where it is measured in time: a window of
-/// time in which there are more is a window of the newest so many.
+/// The most outcomes a window keeps, 48 bytes each, 8 more where it is measured in time: a window
+/// of time in which there are more is a window of the newest so many.
 pub const OUTCOMES_MAX: u64 = 1_000_000;
 
 /// The most outcomes that wait to be taken in.
@@ -23,9 +23,9 @@ const NOTED_MAX: usize = 128;
 /// Some metrics, over everything and over the newest outcomes.
 ///
 /// Everything is counted as it comes. The window keeps its outcomes, and its figure is made of them
-/// when it is asked for: so a record costs one metric and not three (in, in, out), nothing has to be
-/// taken back, and no rounding piles up. Asking takes time with the window, some 10 microseconds for
-/// 1,000 outcomes, and memory for the one figure; taking in takes none once the window is full.
+/// when it is asked for: so a record costs one metric and not three (in, in, out), nothing has to
+/// be taken back, and no rounding piles up. Asking takes time with the window, some 10 microseconds
+/// for 1,000 outcomes, and memory for the one figure; taking in takes none once the window is full.
 ///
 /// A window of time ends at the greatest time met so far. An outcome belongs to the moment it came
 /// in by that clock, so a late one counts as news and leaves in its turn.

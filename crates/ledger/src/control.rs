@@ -38,6 +38,8 @@ pub enum Control {
         /// Who asks: free text for people.
         by: String,
     },
+    /// A writer stops until somebody decides. Nothing of what is learned hangs on it.
+    Halted(Stopped),
     /// What a writer says: counts only if its term is current and its number follows.
     Said {
         /// The writer's term.
@@ -46,9 +48,26 @@ pub enum Control {
         seq: u64,
         /// All requests below this control offset, once, in order, before this record's own effect.
         adopts: u64,
+        /// When it was written, by the writer's clock. What it brings is dated by this, in every
+        /// replay: the log's own timestamp may be one that a broker has set.
+        #[serde(default)]
+        time: Time,
         /// What it says.
         body: Body,
     },
+}
+
+/// A halt, as control holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Whose.
+    pub term: u64,
+    /// When, by the writer's clock.
+    pub time: Time,
+    /// Of which kind: `changed`, `refused`, `log_changed`, `expired`, `settings` or `broken`.
+    pub kind: String,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// What a writer says.
@@ -126,6 +145,10 @@ pub struct Fold {
     pub catchup: Vec<At>,
     /// The greatest time a TICK has said.
     pub time: Option<Time>,
+    /// The halt that the newest writer has come to; the next one's term makes it a thing of the
+    /// past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<Stopped>,
     /// The offset and digest (BLAKE3, hexadecimal, 16 digits) of the newest record read.
     pub last: Option<(u64, String)>,
 }
@@ -139,6 +162,8 @@ pub struct Accepted {
     pub term: u64,
     /// Decisions it adopts, with the offsets of their requests.
     pub adopts: VecDeque<(u64, Decision)>,
+    /// When it was written.
+    pub time: Time,
     /// What it says.
     pub body: Body,
     /// Control before it.
@@ -175,13 +200,20 @@ impl Fold {
             None => Folded::Nothing,
             Some(Control::Term { .. }) => {
                 self.term = offset + 1;
+                self.halted = None;
+                Folded::Nothing
+            }
+            Some(Control::Halted(stopped)) => {
+                if stopped.term == self.term {
+                    self.halted = Some(stopped);
+                }
                 Folded::Nothing
             }
             Some(Control::Request { ask, .. }) => {
                 self.requests.push((offset, ask));
                 Folded::Nothing
             }
-            Some(Control::Said { term, seq, adopts, body }) => {
+            Some(Control::Said { term, seq, adopts, time, body }) => {
                 let is_zombie = term != self.term && !planted(Bug::ZombiesCount);
                 if is_zombie || seq <= self.seq {
                     return Folded::Nothing;
@@ -193,7 +225,7 @@ impl Fold {
                 let adopts = self.adopt(adopts);
                 self.apply(&body);
                 let before = Arc::new(before);
-                Folded::Accepted(Box::new(Accepted { offset, term, adopts, body, before }))
+                Folded::Accepted(Box::new(Accepted { offset, term, adopts, time, body, before }))
             }
         }
     }
@@ -286,7 +318,7 @@ mod tests {
     use super::*;
 
     fn said(term: u64, seq: u64, adopts: u64, body: Body) -> Vec<u8> {
-        Control::Said { term, seq, adopts, body }.encode()
+        Control::Said { term, seq, adopts, time: 0, body }.encode()
     }
 
     fn at(offset: u64) -> At {

@@ -199,7 +199,8 @@ pub trait Log {
     /// When it is not allowed or the log cannot be reached.
     fn create(&mut self, topic: &str, partitions: u32, policy: Policy) -> Result<(), LogError>;
 
-    /// Asks for the lease of an errand of a pipeline: whoever holds it should do it, others stand by.
+    /// Asks for the lease of an errand of a pipeline: whoever holds it should do it, others stand
+    /// by.
     ///
     /// # Errors
     /// When the log cannot be reached.

@@ -80,6 +80,9 @@ pub struct Alias {
     pub step: u64,
     /// The greatest record time then.
     pub time: Option<Time>,
+    /// When the change took effect that it says.
+    #[serde(default)]
+    pub since: Time,
     /// Why: `first`, `promote`, `rollback`.
     pub why: String,
 }

@@ -92,15 +92,16 @@ impl<'a> Trainer<'a> {
         for (offset, record) in control {
             while wanted.next_if(|at| at <= offset).is_some_and(|at| self.keep(at)) {}
             match record.value.as_deref().and_then(Control::decode) {
-                None => {}
+                None | Some(Control::Halted(_)) => {}
                 Some(Control::Term { .. }) => {
                     term = offset + 1;
                     self.found.terms += 1;
                 }
                 Some(Control::Request { ask, .. }) => drop(self.requests.insert(*offset, ask)),
-                Some(Control::Said { term: said, seq: number, adopts, body }) => {
+                Some(Control::Said { term: said, seq: number, adopts, time, body }) => {
                     if said == term && number == seq + 1 {
                         seq = number;
+                        self.effects.time = time;
                         self.accept(*offset, adopts, &body);
                     } else if said == term && number > seq {
                         let why = format!("control:{offset} has number {number} after {seq}");

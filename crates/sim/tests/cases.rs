@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use alluvium_flow::{Batch, Decision, Headers, Settings, spec::Spec};
+use alluvium_flow::{Batch, Decision, Effects, Headers, Pipeline, Run, Settings, spec::Spec};
 use alluvium_ledger::{
-    control::Control,
-    keeper::{Halt, Keeper, Next, Options, Signals},
+    control::{Control, Fold, Stopped},
+    keeper::{Halt, Keeper, Next, Options, Relearn, Relearned, Signals},
     log::{
         Appender, Ends, Errand, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span,
     },
@@ -20,15 +20,21 @@ const GO: Signals = Signals { lease: true, stop: false };
 
 /// The smallest pipeline: the mean of a number.
 fn settings(runs: &str) -> Arc<Settings> {
-    let spec: Spec = serde_json::from_value(json!({
+    settings_with(runs, json!({}))
+}
+
+/// The same, with more tables.
+fn settings_with(runs: &str, more: serde_json::Value) -> Arc<Settings> {
+    let mut file = json!({
         "name": "p",
         "input": { "x": { "format": { "csv": { "columns": ["a", "y"] } } } },
         "fields": { "a": { "number": {} } },
         "label": { "field": "y", "type": { "number": {} } },
         "model": { "one": { "use": ["a"], "learner": { "mean": {} } } },
         "versions": { "every": runs },
-    }))
-    .unwrap();
+    });
+    file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let spec: Spec = serde_json::from_value(file).unwrap();
     Arc::new(Settings::of(&spec))
 }
 
@@ -248,7 +254,7 @@ fn with_inputs(names: &[&str]) -> Arc<Settings> {
         "input": inputs,
         "fields": { "a": { "number": {} } },
         "label": { "field": "y", "type": { "number": {} } },
-        "model": { "mean": { "use": ["a"], "learner": { "mean": {} } } },
+        "model": { "one": { "use": ["a"], "learner": { "mean": {} } } },
         "versions": { "every": "1000 records" },
     }))
     .unwrap();
@@ -504,4 +510,113 @@ fn what_cannot_be_asked_for_now_ends_no_office() {
         keeper.turn(now * 1_000, GO).unwrap();
     }
     assert_eq!(keeper.progress().step, 3);
+}
+
+/// Turns from a time on until it is done.
+fn finish_at(keeper: &mut Keeper<VirtualLog>, from: i64) {
+    for now in from..from + 5_000 {
+        if keeper.turn(now, GO).unwrap() == Next::Done {
+            return;
+        }
+    }
+    panic!("no end: {:?}", keeper.progress());
+}
+
+#[test]
+fn what_was_live_is_dated_by_control_and_not_by_the_records() {
+    let mut log = log_with(3);
+    let settings = settings("10 records");
+    finish_at(&mut Keeper::new(log.client(), options(&settings)), 50_000);
+    let promote = Decision::Promote { model: "one".into(), version: Some(1) };
+    request(&mut log, promote);
+    let mut keeper = Keeper::new(log.client(), options(&settings));
+    finish_at(&mut keeper, 90_000);
+    let registry = keeper.pipeline().unwrap().registry().clone();
+    let published = registry.of("one").unwrap().live[0].since;
+    let promoted = registry.champion().unwrap().since;
+    assert!((50_000..55_000).contains(&published), "published at {published}");
+    assert!((90_000..95_000).contains(&promoted), "promoted at {promoted}");
+    // Whoever learns it again comes to the same times.
+    let mut again = Relearn::new(&mut log, "p.control").unwrap();
+    let mut effects = Effects::default();
+    let mut all = |_: &mut Pipeline, _: &Run<'_>| usize::MAX;
+    while again.turn(&mut log, 100, &mut effects, &mut all).unwrap() != Relearned::Done {}
+    assert_eq!(*again.pipeline().unwrap().registry(), registry);
+}
+
+/// The halt that control tells of.
+fn halt_in_control(log: &mut VirtualLog) -> Option<Stopped> {
+    let ends = log.ends("p.control").unwrap().unwrap().partitions[0];
+    let span = Span { topic: "p.control".into(), partition: 0, from: 0, to: Some(ends.stable) };
+    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
+    let mut fold = Fold::default();
+    while fold.next < ends.stable {
+        reader.poll(&mut batch).unwrap();
+        let next = fold.next;
+        for record in batch.iter().filter(|record| record.offset >= next) {
+            fold.fold(record.offset, record.value.unwrap());
+        }
+    }
+    fold.halted
+}
+
+#[test]
+fn the_budget_of_refusals_halts_right_behind_the_record() {
+    let settings = settings_with("4 records", json!({ "refusals": { "over": "10 records" } }));
+    let mut log = log_with(10);
+    // The third of the newest ten is the record of the fifteenth step.
+    for good in [true, false, true, false, false, true, true, true, true, true] {
+        append(&mut log, "x", if good { b"1,1" } else { b"nothing" });
+    }
+    let strict = Options { refused_share_max: 0.2, ..options(&settings) };
+    for _ in 0..2 {
+        let mut keeper = Keeper::new(log.client(), strict.clone());
+        let mut steps = 0;
+        let halt = (0..1_000).find_map(|now| {
+            let halt = keeper.turn(now, GO).err();
+            steps = keeper.progress().step.max(steps);
+            halt
+        });
+        assert_eq!(halt, Some(Halt::Refused { refused: 3, of: 10 }));
+        assert_eq!(steps, 15, "the record at which it was too much is the last");
+        let told = halt_in_control(&mut log).unwrap();
+        assert_eq!((told.kind.as_str(), told.why), ("refused", halt.unwrap().to_string()));
+        let versions = log.ends("p.models").unwrap().unwrap();
+        assert!(versions.partitions[0].stable > 0, "what was published before stays");
+        let letters = log.ends("p.dead-letters").unwrap().unwrap().partitions[0].stable;
+        assert_eq!(letters, 3, "whoever looks for the reason finds it");
+    }
+    // With a greater budget it goes on, as if it had never stopped.
+    let mut keeper = Keeper::new(log.client(), options(&settings));
+    finish(&mut keeper).unwrap();
+    assert_eq!(halt_in_control(&mut log), None);
+    let mut whole = log_with(10);
+    for good in [true, false, true, false, false, true, true, true, true, true] {
+        append(&mut whole, "x", if good { b"1,1" } else { b"nothing" });
+    }
+    let mut never_halted = Keeper::new(whole.client(), options(&settings));
+    finish(&mut never_halted).unwrap();
+    let versions = |keeper: &Keeper<VirtualLog>| {
+        let live = keeper.pipeline().unwrap().registry().of("one").unwrap().live.clone();
+        live.into_iter().map(|entry| (entry.version, entry.state_digest)).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&keeper), versions(&never_halted));
+}
+
+#[test]
+fn a_change_halts_with_answers_that_work() {
+    let mut log = log_with(3);
+    let before = settings("10 records");
+    finish(&mut Keeper::new(log.client(), options(&before))).unwrap();
+    let mut joined = Settings::clone(&before);
+    joined.learned["model"]["two"] = joined.learned["model"]["one"].clone();
+    for (after, fits) in [(Arc::new(joined), false), (learning_otherwise(&before), true)] {
+        let halt = finish(&mut Keeper::new(log.client(), options(&after))).unwrap_err();
+        let Halt::Changed { unfit, .. } = &halt else { panic!("{halt:?}") };
+        assert_eq!(unfit.is_none(), fits, "{unfit:?}");
+        assert!(fits || unfit.as_ref().unwrap().contains("model two was added"), "{unfit:?}");
+        assert_eq!(halt_in_control(&mut log).unwrap().kind, "changed");
+    }
+    finish(&mut Keeper::new(log.client(), options(&before))).unwrap();
+    assert_eq!(halt_in_control(&mut log), None, "the file was put back");
 }

@@ -82,6 +82,9 @@ struct Chaos {
     /// The seed of the moments; another one kills at others.
     #[arg(long)]
     seed: Option<u64>,
+    /// On a real Kafka, whose broker is killed now and then as well.
+    #[arg(long)]
+    kafka: bool,
 }
 
 fn main() -> ExitCode {
@@ -128,10 +131,10 @@ fn sim(call: &Sim) -> Result<(), String> {
     command::cargo(&given).run()
 }
 
-/// The test of the same name, in release and with more kills.
+/// The tests that kill, in release and with more kills.
 fn chaos(call: &Chaos) -> Result<(), String> {
-    let given =
-        ["test", "--release", "--package", "alluvium", "--test", "kill", "--", "--nocapture"];
+    let test = if call.kafka { "kafka" } else { "kill" };
+    let given = ["test", "--release", "--package", "alluvium", "--test", test, "--", "--nocapture"];
     let mut command = command::cargo(&given).with("ALLUVIUM_KILLS", &call.kills.to_string());
     if let Some(seed) = call.seed {
         command = command.with("ALLUVIUM_SEED", &seed.to_string());

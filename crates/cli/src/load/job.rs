@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alluvium_ledger::log::{Errand, Lease, Log, LogError};
+use alluvium_ledger::log::{Errand, Lease, Log};
 
 use super::{Loaded, Loader, is_stream};
 use crate::{
     open::Opened,
+    patience,
     screen::note,
     signals::Stop,
     source::{self, Position},
@@ -85,13 +86,11 @@ impl Job<'_> {
             let mut loaded = Loaded::default();
             let done = self.once(log, address, path, progress, &mut loaded);
             appended += loaded.appended;
-            match done {
-                Ok(()) => return Ok(Loaded { appended, ..loaded }),
-                Err(error) if is_stream(address) || !passes(&error) || self.stop.is_asked() => {
-                    return Err(error);
-                }
-                Err(error) => note(&format!("waiting: {error:#}")),
+            let Err(error) = done else { return Ok(Loaded { appended, ..loaded }) };
+            if is_stream(address) || !patience::passes(&error) || self.stop.is_asked() {
+                return Err(error);
             }
+            note(&format!("waiting: {error:#}"));
             thread::sleep(REST);
         }
     }
@@ -110,10 +109,4 @@ impl Job<'_> {
         loader.rate = self.rate;
         loader.load(source, self.stop, &mut |read| progress(&name, read, &position), loaded)
     }
-}
-
-/// Whether what failed may go well another time.
-fn passes(error: &anyhow::Error) -> bool {
-    let failed = error.downcast_ref::<LogError>();
-    matches!(failed, Some(LogError::Unavailable(_) | LogError::SessionEnded(_)))
 }

@@ -31,6 +31,7 @@ use crate::{
     failure::Failure,
     header::{self, First},
     open::Opened,
+    patience,
     screen::LoadBar,
     signals::Stop,
     source::{self, Source},
@@ -73,7 +74,8 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
         }
         None => input.load.clone(),
     };
-    create(&mut log, input, name)?;
+    let make = || create(&mut log, input, name);
+    let Some(()) = patience::until(&stop, make)? else { return Ok(()) };
     let job = Job { opened: &opened, input: name, rate: call.rate, stop: &stop };
     for address in &sources {
         let path = match call.source {

@@ -5,16 +5,17 @@
 
 use std::sync::Arc;
 
+use alluvium_learn::Time;
 use serde_json::Value;
 
-use super::Pipeline;
+use super::{Pipeline, Sections, plan::FILLED};
 use crate::{Settings, spec::Spec};
 
 impl Pipeline {
     /// Goes on with other settings and the state as it is. Judges begin anew where they are other
     /// ones; where the champion's model was left out, the first one answers.
-    pub(super) fn adopt(&mut self, settings: &Arc<Settings>) -> Result<(), String> {
-        let mut next = self.adopted(settings)?;
+    pub(super) fn adopt(&mut self, settings: &Arc<Settings>, since: Time) -> Result<(), String> {
+        let mut next = self.adopted(settings, since)?;
         if self.spec.judge == next.spec.judge {
             next.restore_judges(&self.save()).map_err(|why| why.to_string())?;
         }
@@ -27,11 +28,11 @@ impl Pipeline {
     /// # Errors
     /// Why it could not.
     pub fn could_adopt(&self, settings: &Arc<Settings>) -> Result<(), String> {
-        self.adopted(settings).map(drop)
+        self.adopted(settings, 0).map(drop)
     }
 
     /// A pipeline of other settings with what this one learned.
-    fn adopted(&self, settings: &Arc<Settings>) -> Result<Pipeline, String> {
+    fn adopted(&self, settings: &Arc<Settings>, since: Time) -> Result<Pipeline, String> {
         let mut next = Pipeline::build(settings).map_err(|error| error.to_string())?;
         for model in &next.models {
             let name = &model.judged.name;
@@ -41,17 +42,32 @@ impl Pipeline {
             }
         }
         is_learned_alike(&self.spec, &next.spec)?;
-        next.restore_learned(&self.save())
+        let sections = self.save();
+        if let Some(added) = next.save().keys().find_map(|name| added(name, &sections)) {
+            return Err(format!("{added} was added, and has learned nothing"));
+        }
+        next.restore_learned(&sections)
             .map_err(|why| format!("the state does not fit the new settings: {why}"))?;
         let champion = next.registry.champion().map(|champion| champion.model.clone());
         if champion.is_some_and(|model| next.registry.of(&model).is_none())
             && let Some(first) = next.spec.first_champion()
         {
-            let (step, time) = (next.counters.steps, next.counters.time.unwrap_or(0));
-            next.registry.promote(first, None, step, time, "adopt")?;
+            let step = next.counters.steps;
+            next.registry.promote(first, None, step, since, "adopt")?;
         }
         Ok(next)
     }
+}
+
+/// What a section is of that is not among others; judges may begin anew.
+fn added(section: &str, known: &Sections) -> Option<String> {
+    let (kind, name) = section.split_once('/').filter(|(kind, _)| *kind != "judge")?;
+    // A step that fills a field's gaps has the field's name.
+    let shown = match name.strip_suffix(FILLED) {
+        Some(field) => format!("what fills the gaps of field {field}"),
+        None => format!("{kind} {name}"),
+    };
+    (!known.contains_key(section)).then_some(shown)
 }
 
 /// Whether models, steps and fields that both settings name are of the same kind, and read the

@@ -13,14 +13,12 @@ mod paths;
 mod plan;
 mod predictor;
 mod publish;
+mod recent;
 mod registry;
 mod state;
 mod step;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use alluvium_learn::{LabelShape, Layout, Pair, Place, Time, judge::Judge, metrics::MetricConfig};
 
@@ -29,6 +27,7 @@ use self::{
     emit::{Carried, CarriedPlace, Emitter},
     model::{Judged, Model, bare, baseline, baselines, label_shape},
     plan::{Category, Parts, Planner, Step},
+    recent::Recent,
 };
 pub use self::{
     inspect::Inspected,
@@ -67,8 +66,7 @@ pub struct Pipeline {
     carried: Vec<Carried>,
     registry: Registry,
     counters: Counters,
-    refusals: VecDeque<bool>,
-    refusals_max: usize,
+    refusals: Recent,
     scratch: Scratch,
 }
 
@@ -207,8 +205,7 @@ impl Pipeline {
             carried,
             registry,
             counters: Counters { label_before: f64::NAN, ..Counters::default() },
-            refusals: VecDeque::new(),
-            refusals_max,
+            refusals: Recent::new(refusals_max),
             scratch,
         }
     }
@@ -257,11 +254,13 @@ impl Pipeline {
     /// How many of the newest records were refused, and how many those are: 0 until as many have
     /// come as the settings ask for.
     pub fn refused_recently(&self) -> (u64, u64) {
-        if self.refusals_max == 0 || self.refusals.len() < self.refusals_max {
-            return (0, 0);
-        }
-        let refused = self.refusals.iter().filter(|refused| **refused).count();
-        (refused as u64, self.refusals.len() as u64)
+        self.refusals.counted()
+    }
+
+    /// [`Pipeline::refused_recently`], if that is a greater share than may be refused.
+    pub fn refused_beyond(&self, share_max: f64) -> Option<(u64, u64)> {
+        let (refused, of) = self.refused_recently();
+        (of > 0 && refused as f64 > share_max * of as f64).then_some((refused, of))
     }
 
     /// Each model with its judge, then each baseline with its own.

@@ -123,6 +123,7 @@ impl Pipeline {
             step: self.counters.steps,
             records: self.counters.read,
             time: self.counters.time.unwrap_or(0),
+            since: effects.time,
             pages: page_count,
             state_digest: state_digest.clone(),
             manifest_digest,
@@ -200,12 +201,14 @@ impl Pipeline {
 
     fn emit_alias(&mut self, effects: &mut Effects) {
         let Some((model, version)) = self.registry.champion_version() else { return };
-        let why = self.registry.champion().map_or("", |champion| champion.why.as_str());
+        let entry = self.registry.champion();
+        let (why, since) = entry.map_or(("", 0), |entry| (entry.why.as_str(), entry.since));
         let alias = json!({
             "model": &**model,
             "version": version,
             "step": self.counters.steps,
             "time": self.counters.time,
+            "since": since,
             "why": why,
         });
         let value = Some(serde_json::to_vec(&alias).expect("plain data"));

@@ -15,8 +15,10 @@ pub struct VersionEntry {
     pub step: u64,
     /// How many records had been read.
     pub records: u64,
-    /// The greatest record time so far.
+    /// The greatest record time so far: what `keep` counts by.
     pub time: Time,
+    /// When it was published: the time of the control record it came about by.
+    pub since: Time,
     /// How many pages it has.
     pub pages: u32,
     /// Its identity.
@@ -28,8 +30,8 @@ pub struct VersionEntry {
 /// A change of the champion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChampionEntry {
-    /// When, as the greatest record time so far.
-    pub time: Time,
+    /// When it took effect: the time of the control record that adopted it.
+    pub since: Time,
     /// The step.
     pub step: u64,
     /// The model.
@@ -93,7 +95,7 @@ impl Registry {
         model: &str,
         version: Option<u64>,
         step: u64,
-        time: Time,
+        since: Time,
         why: &str,
     ) -> Result<(), String> {
         let Some((name, versions)) = self.models.iter().find(|(name, _)| **name == *model) else {
@@ -105,7 +107,7 @@ impl Registry {
             return Err(format!("{model}@{version} is not there, or was retired"));
         }
         let (model, why) = (name.clone(), why.to_string());
-        self.champions.push(ChampionEntry { time, step, model, version, why });
+        self.champions.push(ChampionEntry { since, step, model, version, why });
         let surplus = self.champions.len().saturating_sub(CHANGES_MAX);
         self.champions.drain(..surplus);
         Ok(())
@@ -113,16 +115,16 @@ impl Registry {
 
     /// Back to what stood before the last change: its version, if it is still there, else the one
     /// before the newest.
-    pub(super) fn rollback(&mut self, step: u64, time: Time) -> Result<(), String> {
+    pub(super) fn rollback(&mut self, step: u64, since: Time) -> Result<(), String> {
         let before = self.champions.iter().rev().nth(1).cloned();
         match before {
-            Some(entry) => self.promote(&entry.model, entry.version, step, time, "rollback"),
+            Some(entry) => self.promote(&entry.model, entry.version, step, since, "rollback"),
             None => {
                 let champion = self.champion().ok_or("there is no champion yet")?.clone();
                 let versions = self.of(&champion.model).ok_or("its model is gone")?;
                 let entry = versions.live.iter().rev().nth(1);
                 let version = entry.ok_or("there is no version before the newest")?.version;
-                self.promote(&champion.model, Some(version), step, time, "rollback")
+                self.promote(&champion.model, Some(version), step, since, "rollback")
             }
         }
     }
@@ -147,8 +149,8 @@ impl Registry {
     }
 }
 
-/// Format 1.
-const FORMAT: u16 = 1;
+/// Format 2. In format 1 versions were not dated, and changes of the champion by record time.
+const FORMAT: u16 = 2;
 
 impl State for Registry {
     fn save(&self, to: &mut Writer) {
@@ -163,6 +165,7 @@ impl State for Registry {
                 to.u64(entry.step);
                 to.u64(entry.records);
                 to.i64(entry.time);
+                to.i64(entry.since);
                 to.u32(entry.pages);
                 to.str(&entry.state_digest);
                 to.str(&entry.manifest_digest);
@@ -170,7 +173,7 @@ impl State for Registry {
         }
         to.len(self.champions.len());
         for entry in &self.champions {
-            to.i64(entry.time);
+            to.i64(entry.since);
             to.u64(entry.step);
             to.str(&entry.model);
             to.u64(entry.version.unwrap_or(0));
@@ -179,16 +182,19 @@ impl State for Registry {
     }
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
-        from.format("the versions", FORMAT)?;
+        let format = from.format("the versions", FORMAT)?;
         for _ in 0..from.len(16)? {
             let name = from.str()?;
             let mut versions = Versions { newest: from.u64()?, live: Vec::new() };
             for _ in 0..from.len(52)? {
+                let (version, step, records) = (from.u64()?, from.u64()?, from.u64()?);
+                let time = from.i64()?;
                 versions.live.push(VersionEntry {
-                    version: from.u64()?,
-                    step: from.u64()?,
-                    records: from.u64()?,
-                    time: from.i64()?,
+                    version,
+                    step,
+                    records,
+                    time,
+                    since: if format == 1 { time } else { from.i64()? },
                     pages: from.u32()?,
                     state_digest: from.str()?.into(),
                     manifest_digest: from.str()?.into(),
@@ -200,10 +206,10 @@ impl State for Registry {
         }
         self.champions.clear();
         for _ in 0..from.len(40)? {
-            let (time, step, model) = (from.i64()?, from.u64()?, from.str()?.into());
+            let (since, step, model) = (from.i64()?, from.u64()?, from.str()?.into());
             let version = Some(from.u64()?).filter(|version| *version > 0);
             let why = from.str()?.into();
-            self.champions.push(ChampionEntry { time, step, model, version, why });
+            self.champions.push(ChampionEntry { since, step, model, version, why });
         }
         Ok(())
     }

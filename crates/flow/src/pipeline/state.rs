@@ -125,8 +125,7 @@ impl Pipeline {
             to.u32(*partition);
             to.u64(*position);
         }
-        let refusals: Vec<u8> = self.refusals.iter().map(|refused| u8::from(*refused)).collect();
-        to.blob(&refusals);
+        to.blob(&self.refusals.to_bytes());
         to.into_bytes()
     }
 
@@ -154,9 +153,7 @@ impl Pipeline {
             let place = (from.str()?.into(), from.u32()?);
             counters.positions.insert(place, from.u64()?);
         }
-        let refusals = from.blob()?;
-        let surplus = refusals.len().saturating_sub(self.refusals_max);
-        self.refusals = refusals[surplus..].iter().map(|refused| *refused == 1).collect();
+        self.refusals.restore(from.blob()?);
         self.counters = counters;
         Ok(())
     }

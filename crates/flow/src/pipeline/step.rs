@@ -42,7 +42,7 @@ impl Pipeline {
 
     fn records(&mut self, run: &Run<'_>, effects: &mut Effects) {
         let name = self.inputs[run.input].name.clone();
-        let position = run.batch.metas().get(run.range.end.wrapping_sub(1)).map(|m| m.offset + 1);
+        let mut position = None;
         for index in run.range.clone() {
             let record = run.batch.get(index);
             self.counters.steps += 1;
@@ -58,9 +58,13 @@ impl Pipeline {
                 self.settle();
                 self.publish(effects);
             }
+            position = Some(record.offset + 1);
+            if effects.refused_share_max.is_some_and(|most| self.refused_beyond(most).is_some()) {
+                break;
+            }
         }
         self.settle();
-        if let Some(position) = position.filter(|_| !run.range.is_empty()) {
+        if let Some(position) = position {
             self.moved(&name, run.partition, position);
         }
     }
@@ -86,7 +90,7 @@ impl Pipeline {
         effects: &mut Effects,
     ) {
         self.counters.refused += 1;
-        self.remember(true);
+        self.refusals.note(true);
         let code = refusal.reason.code();
         match self.counters.refused_by.get_mut(code) {
             Some(count) => *count += 1,
@@ -100,22 +104,12 @@ impl Pipeline {
         emitter.dead_letter(effects, run.partition, record, code, field, &explained);
     }
 
-    fn remember(&mut self, refused: bool) {
-        if self.refusals_max == 0 {
-            return;
-        }
-        if self.refusals.len() == self.refusals_max {
-            self.refusals.pop_front();
-        }
-        self.refusals.push_back(refused);
-    }
-
     fn record(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
         let truth = match self.truth(run.rows, index) {
             Ok(truth) => truth,
             Err(refusal) => return self.refuse(run, record, refusal, effects),
         };
-        self.remember(false);
+        self.refusals.note(false);
         let time = run.rows.times[index];
         self.counters.time = self.counters.time.max(Some(time));
         self.score(run.rows, index, time);
@@ -244,11 +238,11 @@ impl Pipeline {
     }
 
     fn decided(&mut self, decision: &Decision, effects: &mut Effects) {
-        let (step, time) = (self.counters.steps, self.counters.time.unwrap_or(0));
+        let (step, since) = (self.counters.steps, effects.time);
         let result = match decision {
             Decision::Adopt { settings } => {
                 let before = self.registry.champions.last().cloned();
-                self.adopt(settings).map(|()| {
+                self.adopt(settings, since).map(|()| {
                     if self.registry.champions.last() != before.as_ref() {
                         self.emit_champion(effects);
                     }
@@ -256,11 +250,11 @@ impl Pipeline {
             }
             Decision::Reset { model } => self.reset(model.as_deref()),
             Decision::Promote { model, version } => {
-                let result = self.registry.promote(model, *version, step, time, "promote");
+                let result = self.registry.promote(model, *version, step, since, "promote");
                 result.map(|()| self.emit_champion(effects))
             }
             Decision::Rollback => {
-                self.registry.rollback(step, time).map(|()| self.emit_champion(effects))
+                self.registry.rollback(step, since).map(|()| self.emit_champion(effects))
             }
         };
         if let Err(why) = result {
@@ -273,7 +267,7 @@ impl Pipeline {
     fn run_as(&mut self, settings: &Settings, effects: &mut Effects) {
         let (kernel, learned) = (self.settings.kernel, self.settings.learned.clone());
         let settings = Settings { kernel, learned, runs: settings.runs.clone() };
-        if let Err(why) = self.adopt(&Arc::new(settings)) {
+        if let Err(why) = self.adopt(&Arc::new(settings), effects.time) {
             effects.news.push(News::Refused { why });
         }
     }

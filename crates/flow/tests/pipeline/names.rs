@@ -108,9 +108,9 @@ fn a_value_is_listed_once() {
     let mut classes = file();
     classes["model"]["linear"]["learner"] = json!({ "no_change": {} });
     classes["label"]["type"] = json!({ "class": { "values": ["no", "yes", "no"] } });
-    assert_eq!(places(&classes), ["label.type.class.values"]);
+    assert_eq!(places(&classes), ["label.type.class.values[2]"]);
     let mut names = file();
     names["fields"]["b"] = json!({ "category": { "values": ["x", "x"] } });
     names["model"]["linear"]["use"] = json!(["a"]);
-    assert_eq!(places(&names), ["fields.b.category.values"]);
+    assert_eq!(places(&names), ["fields.b.category.values[1]"]);
 }

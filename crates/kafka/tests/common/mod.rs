@@ -82,7 +82,11 @@ pub(crate) fn values(records: &[Read]) -> Vec<String> {
 }
 
 pub(crate) fn submit(appender: &mut dyn Appender, route: Route, value: &[u8]) -> u64 {
-    let record = Outgoing { time: 5, key: None, value: Some(value), headers: Headers::default() };
+    submit_at(appender, route, 5, value)
+}
+
+pub(crate) fn submit_at(appender: &mut dyn Appender, route: Route, time: i64, value: &[u8]) -> u64 {
+    let record = Outgoing { time, key: None, value: Some(value), headers: Headers::default() };
     appender.submit(route, record)
 }
 

@@ -53,9 +53,9 @@ pub(super) fn read_count(from: &mut Reader<'_>) -> Result<u64, StateError> {
     }
 }
 
-/// A sum of about 106 bits: after a year of records its last digits are still right, and one value of
-/// 1e20 has not hidden what the others came to, as it does in a plain sum, which forgets all digits
-/// below 1e4 then.
+/// A sum of about 106 bits: after a year of records its last digits are still right, and one value
+/// of 1e20 has not hidden what the others came to, as it does in a plain sum, which forgets all
+/// digits below 1e4 then.
 ///
 /// Two-sum: D. E. Knuth, "The Art of Computer Programming" 2, 3rd edition, section 4.2.2, theorem
 /// B.

@@ -40,11 +40,18 @@ impl<L: Log> Keeper<L> {
             }
             effects.clear();
             effects.term = office.term;
+            effects.refused_share_max = Some(options.refused_share_max);
             office.start();
             let most = left.min(RUN_RECORDS).min(office.steps_known_ahead());
             let learned = office.replay.learn(most, effects, &mut unwatched)?;
             office.outputs.release(office.appender.as_mut(), effects, now);
             news.append(&mut effects.news);
+            // What was learned up to here stays; what comes next has to be decided by somebody.
+            let pipeline = office.replay.pipeline.as_ref();
+            let beyond = pipeline.and_then(|one| one.refused_beyond(options.refused_share_max));
+            if let Some((refused, of)) = beyond {
+                return Err(Halt::Refused { refused, of }.into());
+            }
             match learned {
                 Learned::Some(records) => {
                     left -= records.min(left);
@@ -121,6 +128,7 @@ impl Replay {
         let mut front = self.pending.pop_front().expect("asked for with something pending");
         front.started = true;
         effects.backlog = !front.accepted.before.caught_up();
+        effects.time = front.accepted.time;
         if let Some((_, decision)) = front.accepted.adopts.pop_front() {
             let offset = front.accepted.offset;
             self.pending.push_front(front);
@@ -247,6 +255,10 @@ impl Replay {
             let run = Run { range: rest.start..split, ..run };
             pipeline.step(Input::Records(run), effects);
             rest.start = split;
+            if effects.refused_share_max.is_some_and(|most| pipeline.refused_beyond(most).is_some())
+            {
+                break;
+            }
         }
         Learned::Some(count)
     }

@@ -145,7 +145,9 @@ impl<L: Log> Keeper<L> {
             return Ok(Some(office.empty_cut()));
         }
         if current.learned != wanted.learned || current.kernel != wanted.kernel {
-            return Err(Halt::Changed { from: current.clone(), to: wanted.clone() }.into());
+            let unfit = pipeline.could_adopt(wanted).err();
+            let (from, to) = (current.clone(), wanted.clone());
+            return Err(Halt::Changed { from, to, unfit }.into());
         }
         // What changes the inputs acts between two cuts, never at the beginning of one that was
         // planned with others.
@@ -156,8 +158,7 @@ impl<L: Log> Keeper<L> {
         if current.runs != wanted.runs {
             return Ok(Some(Body::Settings(wanted.clone())));
         }
-        let (refused, of) = pipeline.refused_recently();
-        if of > 0 && refused as f64 > options.refused_share_max * of as f64 {
+        if let Some((refused, of)) = pipeline.refused_beyond(options.refused_share_max) {
             return Err(Halt::Refused { refused, of }.into());
         }
         let is_short = office.replay.fold.caught_up() && !office.goal_reached();
@@ -359,7 +360,7 @@ impl Office {
         // record.
         let adopts = if self.replay.pipeline.is_some() { self.replay.fold.next } else { 0 };
         let (term, seq) = (self.term, self.replay.fold.seq + 1);
-        let bytes = Control::Said { term, seq, adopts, body }.encode();
+        let bytes = Control::Said { term, seq, adopts, time: now, body }.encode();
         let record = Outgoing {
             time: now,
             key: None,

@@ -5,6 +5,7 @@
 //! clock here. The same keeper runs over the embedded log, over Kafka and, two or three against
 //! each other, over the simulator's virtual log.
 
+mod halt;
 mod lane;
 mod learn;
 mod live;
@@ -15,14 +16,17 @@ mod replay;
 mod snapshot;
 mod topics;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use alluvium_flow::{Batch, Decision, Effects, News, Pipeline, Settings};
 use alluvium_learn::Time;
 
-pub use self::relearn::{Relearn, RelearnError, Relearned};
+pub use self::{
+    halt::Halt,
+    relearn::{Relearn, RelearnError, Relearned},
+};
 use self::{
-    lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
+    halt::Halting, lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
     snapshot::Snapshots,
 };
 use crate::{
@@ -86,50 +90,6 @@ pub enum Next {
     Done,
 }
 
-/// Why the keeper stopped, until somebody decides.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Halt {
-    /// What is learned was changed in the file.
-    Changed {
-        /// The settings in force.
-        from: Arc<Settings>,
-        /// The settings in the file.
-        to: Arc<Settings>,
-    },
-    /// Too many records were refused.
-    Refused {
-        /// How many of the newest.
-        refused: u64,
-        /// Of how many.
-        of: u64,
-    },
-    /// The log is not the one it was.
-    LogChanged(String),
-    /// What is needed to go on has expired.
-    Expired(String),
-    /// The settings that control holds cannot be built by this release.
-    Settings(String),
-    /// A mistake of ours.
-    Broken(String),
-}
-
-impl fmt::Display for Halt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Halt::Changed { .. } => write!(f, "what is learned was changed in the pipeline file"),
-            Halt::Refused { refused, of } => {
-                write!(f, "{refused} of the last {of} records were refused")
-            }
-            Halt::LogChanged(why) => write!(f, "the log is not the one it was: {why}"),
-            Halt::Expired(why) => write!(f, "what is needed to go on has expired: {why}"),
-            Halt::Settings(why) => write!(f, "the settings in control cannot be used: {why}"),
-            Halt::Broken(why) => write!(f, "a mistake of Alluvium's own: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for Halt {}
-
 /// Why a turn ended early.
 #[derive(Debug)]
 pub(crate) enum Trouble {
@@ -155,6 +115,7 @@ enum Phase {
     Standby,
     Recovering(Box<Recovery>),
     Live,
+    Halting(Box<Halting>),
 }
 
 /// An accepted record on its way to being learned.
@@ -300,6 +261,9 @@ impl<L: Log> Keeper<L> {
         if let Some(halt) = &self.halted {
             return Err(halt.clone());
         }
+        if let Phase::Halting(_) = self.phase {
+            return self.go_on_halting(now);
+        }
         if !signals.lease {
             if self.office.is_some() || !matches!(self.phase, Phase::Standby) {
                 self.step_down("another process holds the lease".into());
@@ -310,8 +274,8 @@ impl<L: Log> Keeper<L> {
             Phase::Standby if self.must_wait(now) => Ok(Next::Wait),
             Phase::Standby => self.begin(now),
             Phase::Recovering(recovery) => self.recover(recovery),
-            Phase::Live => {
-                self.phase = Phase::Live;
+            phase @ (Phase::Live | Phase::Halting(_)) => {
+                self.phase = phase;
                 self.live(now, signals)
             }
         };
@@ -322,13 +286,13 @@ impl<L: Log> Keeper<L> {
                 }
                 Ok(next)
             }
-            Err(Trouble::Halt(halt)) => self.halt(halt),
+            Err(Trouble::Halt(halt)) => self.halt(halt, now),
             // Neither mends itself, and to try again would say so to nobody.
             Err(Trouble::Log(error @ LogError::Corrupt(_))) => {
-                self.halt(Halt::LogChanged(error.to_string()))
+                self.halt_at_once(Halt::LogChanged(error.to_string()))
             }
             Err(Trouble::Log(error @ LogError::TooLarge { .. })) => {
-                self.halt(Halt::Broken(error.to_string()))
+                self.halt_at_once(Halt::Broken(error.to_string()))
             }
             Err(Trouble::StepDown(why)) => {
                 self.fail(why.into(), now);
@@ -339,12 +303,6 @@ impl<L: Log> Keeper<L> {
                 Ok(Next::Wait)
             }
         }
-    }
-
-    fn halt(&mut self, halt: Halt) -> Result<Next, Halt> {
-        self.step_down(halt.to_string());
-        self.halted = Some(halt.clone());
-        Err(halt)
     }
 
     /// Steps down, to try again later: every attempt leaves a TERM in control, and reads again what

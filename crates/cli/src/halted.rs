@@ -1,0 +1,86 @@
+//! Halts: what to say of one, and what to type.
+
+use alluvium_flow::Settings;
+use alluvium_ledger::{control::Stopped, keeper::Halt};
+
+use crate::{failure::Failure, open::Opened, run::changes, typed};
+
+/// Something to type, and what it does.
+pub type Answer = (String, &'static str);
+
+/// The answers to a halt of a kind, as control names it; only such as can be given. `unfit`: what
+/// was learned could not go on with the settings of the file.
+pub fn answers(kind: &str, unfit: bool, opened: &Opened) -> Vec<Answer> {
+    let status = |why| (opened.command("status", ""), why);
+    match kind {
+        "changed" => {
+            let adopt = (opened.command("decide adopt", ""), "go on with the state as it is");
+            let another = (opened.run_as_another(), "a second pipeline, from the beginning");
+            if unfit { vec![another] } else { vec![adopt, another] }
+        }
+        "refused" => vec![
+            (opened.command("show", "dead-letters"), "what they were, and why"),
+            ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
+        ],
+        kind => {
+            let why = match kind {
+                "broken" => "the last version is safe; please report this, with what it says",
+                _ => "how far it had come",
+            };
+            let another = (opened.run_as_another(), "a new pipeline, over what the log holds");
+            vec![status(why), another]
+        }
+    }
+}
+
+/// What to say and to type when a run has halted.
+pub fn failure(halt: &Halt, opened: &Opened) -> Failure {
+    let file = opened.file.display();
+    let listed = |unfit| typed::listed(&answers(halt.kind(), unfit, opened));
+    let text = match halt {
+        Halt::Changed { from, to, unfit: None } => format!(
+            "halted: what is learned was changed in {file}\n\n{}\n\
+             what was learned so far was learned the other way. Say what is meant:\n\n{}\n  \
+             or put the file back",
+            changes(from, to),
+            listed(false)
+        ),
+        Halt::Changed { from, to, unfit: Some(why) } => {
+            format!(
+                "halted: what is learned was changed in {file}\n\n{}",
+                does_not_fit(from, to, why, opened)
+            )
+        }
+        Halt::Refused { .. }
+        | Halt::Settings(_)
+        | Halt::LogChanged(_)
+        | Halt::Expired(_)
+        | Halt::Broken(_) => format!("halted: {halt}\n\n{}", listed(false)),
+    };
+    Failure::Halted(text)
+}
+
+/// What differs, why what was learned does not fit that, and what to type.
+pub fn does_not_fit(
+    from: &std::sync::Arc<Settings>,
+    to: &std::sync::Arc<Settings>,
+    why: &str,
+    opened: &Opened,
+) -> String {
+    format!(
+        "{}\nwhat was learned does not fit that: {why}. Say what is meant:\n\n{}\n  \
+         or put the file back",
+        changes(from, to),
+        typed::listed(&answers("changed", true, opened))
+    )
+}
+
+/// The refusal of what can act only once a halted pipeline goes on.
+pub fn not_while_halted(halted: &Stopped, unfit: bool, opened: &Opened) -> Failure {
+    Failure::Usage(format!(
+        "it has halted, and what is asked now would act only when it goes on: {}\n\n\
+         answer that first:\n\n{}",
+        halted.why,
+        typed::listed(&answers(&halted.kind, unfit, opened))
+    ))
+}
