@@ -272,7 +272,7 @@ fn the_help_says_how() {
     expect![[r#"
         read     4 rows, 2 columns                                     a.csv
         guess    label class: by its name, two values, b in 50.0 % of rows
-        beat     50.0 %: always b                                      (the class equals the one before it: 25.0 %)
+        beat     50.0 %: always b                                      (class equals the one before it: 25.0 %)
         wrote    other.toml    1 line marked "guess"
         next     alluvium check other.toml, then alluvium run other.toml
     "#]]

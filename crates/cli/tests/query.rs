@@ -590,6 +590,82 @@ fn looking_writes_nothing() {
 }
 
 #[test]
+fn a_halt_is_an_event_with_its_answers() {
+    let home = Home::ran(1);
+    home.write(&settings(1, ".logistic_regression = { l2 = 0.001 }"));
+    let output = home.call(&["run", "--json"], "");
+    assert_eq!(output.status.code(), Some(3));
+    let event: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(event["event"], "halt");
+    let why = event["why"].as_str().unwrap();
+    assert!(why.contains("what is learned was changed"), "{why}");
+    assert_eq!(event["answers"][0], "alluvium decide adopt pipeline.toml");
+    let asked = &home.json(&["decide", "adopt", "--json"])[0];
+    assert_eq!((&asked["event"], asked["at"].is_string()), (&"asked".into(), true));
+    assert_eq!(home.json(&["decide", "adopt", "--json"])[0]["event"], "unasked");
+    home.ok(&["run"]);
+    let asked = &home.json(&["models", "promote", "pipeline.toml", "tree", "--json"])[0];
+    assert_eq!(asked["event"], "asked");
+    home.ok(&["run"]);
+    let asked = &home.json(&["models", "rollback", "--json"])[0];
+    assert_eq!(asked["event"], "asked");
+    let loaded = &home.json(&["load", "pipeline.toml", "--json"])[0];
+    assert_eq!((&loaded["event"], &loaded["appended"]), (&"loaded".into(), &0.into()));
+}
+
+#[test]
+fn figures_of_another_judge_say_from_where_they_count() {
+    let home = Home::ran(1);
+    assert!(!home.ok(&["run"]).contains("counted anew"));
+    let file = settings(1, LOGISTIC);
+    home.write(&file.replace(r#"["accuracy", "log_loss"]"#, r#"["kappa"]"#));
+    let said = home.ok(&["run"]);
+    assert!(said.contains(&format!("changed: counted anew from record {}", ROWS + 1)), "{said}");
+}
+
+#[test]
+fn what_is_not_there_is_said_plainly() {
+    let home = Home::ran(1);
+    for (arguments, said) in [
+        (&["show", "pipeline.toml", "x:0:99999"][..], format!("there are 0 to {ROWS}")),
+        (&["show", "pipeline.toml", "x:7:0"], "no partition 7".into()),
+        (&["load", "pipeline.toml", "--input", "zz"], "there is no input `zz`".into()),
+        (&["verify", "pipeline.toml"], "alluvium verify pipeline.toml --all".into()),
+    ] {
+        let why = home.fails(2, arguments);
+        assert!(why.contains(&said), "{why}");
+    }
+    let why = home.fails(1, &["load", "pipeline.toml", "http://somewhere/x.csv"]);
+    assert!(why.contains("tcp://HOST:PORT"), "{why}");
+    let all = home.ok(&["verify", "pipeline.toml", "--all"]);
+    assert!(all.ends_with("all 10 are what was published\n"), "{all}");
+    let first = &home.json(&["show", "pipeline.toml", "x:0:0", "--json"])[0];
+    assert!(["red", "green", "blue"].iter().any(|name| first["fields"]["colour"] == *name));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_load_that_waits_for_data_ends_when_it_is_asked_to() {
+    let home = Home::ran(1);
+    let mut load = home.command(&["load", "pipeline.toml", "-"]);
+    let piped = load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = piped.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{}", row(1)).unwrap();
+    // It listens before it appends: once the record is there, so is the ear.
+    while home.status()["lag"] != 1 {
+        thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    // The other end of the pipe is still open: nothing else has ended it.
+    drop(input);
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("1 record"));
+}
+
+#[test]
 fn status_names_a_halt_and_the_answers_that_work() {
     let home = Home::ran(1);
     let file = settings(1, LOGISTIC);

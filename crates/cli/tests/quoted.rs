@@ -183,7 +183,10 @@ impl Page<'_> {
                 return line.into();
             };
             let decimals = cell.split_once('.').map_or(0, |(_, rest)| rest.len());
-            row.push(format!("{value:.decimals$}"));
+            let figure = format!("{value:.decimals$}");
+            // What is rounded to nothing has no sign.
+            let is_zero = figure.chars().all(|c| "-.0".contains(c));
+            row.push(if is_zero { figure.replace('-', "") } else { figure });
         }
         format!("| {} |", row.join(" | "))
     }

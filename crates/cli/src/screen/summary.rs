@@ -51,7 +51,7 @@ impl Summary<'_> {
         lines.extend(board.lines(paint));
         lines.push(String::new());
         if let Some(since) = counted_since(self.pipeline) {
-            let says = format!("judge changed: counted anew from record {}", words::count(since));
+            let says = format!("changed: counted anew from record {}", words::count(since));
             lines.push(paint.labelled("judge", &says));
         }
         if let Some(verdict) = board.verdict() {

@@ -1,9 +1,9 @@
 //! What can be said of a file that cannot be read as a whole.
 //!
 //! Two kinds of mistakes are found one after the other: what is no settings at all, and what makes
-//! no pipeline. Where the first kind leaves enough, the rest is planned without it, so that both are
-//! shown at once. Of what may merely follow from another mistake nothing is said: it is better to
-//! show a mistake at the next try than one that is none.
+//! no pipeline. Where the first kind leaves enough, the rest is planned without it, so that both
+//! are shown at once. Of what may merely follow from another mistake nothing is said: it is better
+//! to show a mistake at the next try than one that is none.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -54,11 +54,10 @@ pub(super) fn is_topic(name: &str) -> bool {
 /// "did you mean" for a name that is nearly one of those. A name that is one of them is wrong for
 /// another reason, and one of which every letter differs is not near.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let scored = known
-        .filter(|known| *known != name)
-        .map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let scored = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
     let (distance, nearest) = scored.min()?;
-    let is_near = distance <= 1 + name.len() / 4 && distance < name.chars().count();
+    let near = 1..=1 + name.len() / 4;
+    let is_near = near.contains(&distance) && distance < name.chars().count();
     is_near.then(|| format!("did you mean `{nearest}`?"))
 }
 
