@@ -74,7 +74,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
     let result = run.until_the_end(&mut screen);
     match result {
         Ok(()) if run.has_given_up => {
-            screen.halt();
+            screen.clear();
             let why = "it was asked to finish, and the log took nothing: what was not kept will be \
                        learned again";
             Err(Failure::Failed(anyhow::anyhow!(why)))

@@ -337,7 +337,8 @@ impl Screen {
         }
     }
 
-    fn clear(&mut self) {
+    /// Takes the live lines away.
+    pub fn clear(&mut self) {
         if let Form::Live(live, _) = &mut self.form {
             live.clear();
         }
