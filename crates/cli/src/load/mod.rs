@@ -254,10 +254,10 @@ impl<'a> Loader<'a> {
                 count => count.with_context(|| format!("reading {}", source.name))?,
             };
             is_over = count == 0;
-            let mut result = Ok(());
+            let (mut result, read) = (Ok(()), clock::now());
             let each = |line: &[u8]| {
                 if result.is_ok() && pace.is_due(session, &mut result, progress) {
-                    session.line(line, clock::now());
+                    session.line(line, if self.rate == 0 { read } else { clock::now() });
                 }
             };
             if is_over {
