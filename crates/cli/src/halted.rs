@@ -33,17 +33,23 @@ pub fn answers(kind: &str, unfit: bool, opened: &Opened) -> Vec<Answer> {
     }
 }
 
+/// The answers to a halt of this run.
+pub fn answers_to(halt: &Halt, opened: &Opened) -> Vec<Answer> {
+    let unfit = matches!(halt, Halt::Changed { unfit: Some(_), .. });
+    answers(halt.kind(), unfit, opened)
+}
+
 /// What to say and to type when a run has halted.
 pub fn failure(halt: &Halt, opened: &Opened) -> Failure {
     let file = opened.file.display();
-    let listed = |unfit| typed::listed(&answers(halt.kind(), unfit, opened));
+    let listed = || typed::listed(&answers_to(halt, opened));
     let text = match halt {
         Halt::Changed { from, to, unfit: None } => format!(
             "halted: what is learned was changed in {file}\n\n{}\n\
              what was learned so far was learned the other way. Say what is meant:\n\n{}\n  \
              or put the file back",
             changes(from, to),
-            listed(false)
+            listed()
         ),
         Halt::Changed { from, to, unfit: Some(why) } => {
             format!(
@@ -55,7 +61,7 @@ pub fn failure(halt: &Halt, opened: &Opened) -> Failure {
         | Halt::Settings(_)
         | Halt::LogChanged(_)
         | Halt::Expired(_)
-        | Halt::Broken(_) => format!("halted: {halt}\n\n{}", listed(false)),
+        | Halt::Broken(_) => format!("halted: {halt}\n\n{}", listed()),
     };
     Failure::Halted(text)
 }

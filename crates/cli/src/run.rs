@@ -9,7 +9,7 @@ use alluvium_ledger::{
 };
 
 use crate::{
-    args, clock, failure::Failure, halted, load, open::Opened, patience, screen::Screen,
+    args, clock, failure::Failure, halted, load, look::who, open::Opened, patience, screen::Screen,
     signals::Stop, source::Position, store::Store, streams::Streams,
 };
 
@@ -20,10 +20,9 @@ const WAIT: Duration = Duration::from_millis(1);
 
 /// How a keeper works under this program.
 pub fn options(opened: &Opened, follow: bool) -> Options {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into());
     Options {
         prefix: opened.prefix(),
-        by: format!("alluvium {} pid {} on {host}", env!("CARGO_PKG_VERSION"), std::process::id()),
+        by: who(),
         settings: opened.settings.clone(),
         follow,
         cut_records_max: 65_536,
@@ -85,8 +84,7 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
             failure.map_or(Ok(()), |why| Err(why.into()))
         }
         Err(halt) => {
-            let unfit = matches!(&halt, Halt::Changed { unfit: Some(_), .. });
-            let answers = halted::answers(halt.kind(), unfit, &opened);
+            let answers = halted::answers_to(&halt, &opened);
             let typed: Vec<String> = answers.into_iter().map(|(typed, _)| typed).collect();
             screen.halt(&halt.to_string(), &typed);
             Err(halted::failure(&halt, &opened))

@@ -110,8 +110,8 @@ impl Judge {
         truth_before: f64,
         time: Time,
     ) -> Option<Outcome> {
-        let outcome = Outcome::of(self.task, answer, label, truth_before)?;
-        self.add(&outcome, time);
+        let outcome = self.note(answer, label, truth_before, time)?;
+        self.settle();
         Some(outcome)
     }
 

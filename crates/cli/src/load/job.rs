@@ -8,7 +8,7 @@ use std::{
 
 use alluvium_ledger::log::{Errand, Lease, Log};
 
-use super::{Loaded, Loader, is_stream};
+use super::{Loaded, Loader, is_stream, marks::Marks};
 use crate::{
     open::Opened,
     patience,
@@ -70,7 +70,8 @@ impl Job<'_> {
     }
 
     /// Loads a source to its end, or until it is asked to stop. A file is loaded again from where
-    /// it was, as often as the log fails; a source that cannot be read again is not.
+    /// it was, as often as the log fails; a source that cannot be read again is not. `marks` is
+    /// what the topic is known to hold, if somebody has just looked.
     ///
     /// # Errors
     /// When the source fails, or the log while the source cannot be read again.
@@ -79,12 +80,13 @@ impl Job<'_> {
         log: &mut Store,
         address: &str,
         path: &Path,
+        mut marks: Option<Marks>,
         progress: Progress<'_>,
     ) -> anyhow::Result<Loaded> {
         let mut appended = 0;
         loop {
             let mut loaded = Loaded::default();
-            let done = self.once(log, address, path, progress, &mut loaded);
+            let done = self.once(log, (address, path), marks.take(), progress, &mut loaded);
             appended += loaded.appended;
             let Err(error) = done else { return Ok(Loaded { appended, ..loaded }) };
             if is_stream(address) || !patience::passes(&error) || self.stop.is_asked() {
@@ -98,14 +100,20 @@ impl Job<'_> {
     fn once(
         &self,
         log: &mut Store,
-        address: &str,
-        path: &Path,
+        (address, path): (&str, &Path),
+        marks: Option<Marks>,
         progress: Progress<'_>,
         loaded: &mut Loaded,
     ) -> anyhow::Result<()> {
         let source = source::open(address, path)?;
         let (name, position) = (source.name.clone(), source.position.clone());
-        let mut loader = Loader::new(log, &self.opened.spec, self.input, source.is_file)?;
+        let marks = match marks {
+            Some(marks) => marks,
+            // Only of a file it matters what was loaded before.
+            None if source.is_file => Marks::read(log, self.topic())?,
+            None => Marks::default(),
+        };
+        let mut loader = Loader::new(log, &self.opened.spec, self.input, marks)?;
         loader.rate = self.rate;
         loader.load(source, self.stop, &mut |read| progress(&name, read, &position), loaded)
     }

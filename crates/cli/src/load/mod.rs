@@ -84,7 +84,7 @@ pub fn run(call: &args::Load) -> Result<(), Failure> {
         };
         let turn = if is_stream(address) { None } else { job.turn(&mut log)? };
         let mut bar = LoadBar::new(call.json);
-        let loaded = job.load(&mut log, address, &path, &mut |source, read, position| {
+        let loaded = job.load(&mut log, address, &path, None, &mut |source, read, position| {
             bar.at(source, read, position);
         })?;
         bar.finish(&loaded, job.topic());
@@ -126,7 +126,7 @@ pub fn fill(
             if turn.is_none() || !marks.wants(address, &input.load) {
                 continue;
             }
-            let loaded = job.load(log, address, &opened.beside(address), progress);
+            let loaded = job.load(log, address, &opened.beside(address), Some(marks), progress);
             let loaded = loaded.with_context(|| {
                 format!("`load` of input `{name}` in {}", opened.file.display())
             })?;
@@ -153,41 +153,41 @@ pub fn follow(
     stop: &Stop,
 ) -> anyhow::Result<Loaded> {
     let source = source::open(address, address.as_ref())?;
-    let (mut loaded, is_file) = (Loaded::default(), source.is_file);
-    Loader::new(log, spec, input, is_file)?.load(source, stop, &mut |_| {}, &mut loaded)?;
+    let mut loaded = Loaded::default();
+    let mut loader = Loader::new(log, spec, input, Marks::default())?;
+    loader.load(source, stop, &mut |_| {}, &mut loaded)?;
     Ok(loaded)
 }
 
 /// Loads sources into one topic.
-pub struct Loader<'a> {
+struct Loader<'a> {
     log: &'a mut Store,
     topic: String,
     partitions: u32,
     framing: Framing,
     header: Option<Csv>,
     /// The most records a second; 0: as fast as it goes.
-    pub rate: u64,
+    rate: u64,
     /// What was loaded before.
     marks: Marks,
 }
 
 impl<'a> Loader<'a> {
-    /// A loader for the topic of an input; the topic is there. Only of a file it matters what was
-    /// loaded before.
+    /// A loader for the topic of an input, into which so much was loaded before; the topic is
+    /// there.
     ///
     /// # Errors
     /// When the log fails.
-    pub fn new(
+    fn new(
         log: &'a mut Store,
         spec: &Spec,
         input: &str,
-        is_file: bool,
+        marks: Marks,
     ) -> anyhow::Result<Loader<'a>> {
         let topic = spec.input[input].topic(input);
         let ends = log.ends(topic)?.with_context(|| format!("there is no topic {topic}"))?;
         let header = header::expected(spec, input);
         let framing = header::framing(header.as_ref());
-        let marks = if is_file { Marks::read(log, topic)? } else { Marks::default() };
         let partitions = ends.partitions.len() as u32;
         Ok(Loader { log, topic: topic.into(), partitions, framing, header, rate: 0, marks })
     }
@@ -196,7 +196,7 @@ impl<'a> Loader<'a> {
     ///
     /// # Errors
     /// When the source or the log fails. What was appended stays, and is not appended again.
-    pub fn load(
+    fn load(
         &mut self,
         source: Source,
         stop: &Stop,
