@@ -22,7 +22,7 @@ use alluvium_broker::{Broker, Options};
 use alluvium_embedded::Embedded;
 use alluvium_kafka::{KafkaLog, Settings};
 use alluvium_ledger::log::{Log, Outgoing, Policy};
-use left::{Predictions, Versions, each_record, from_environment, left, printed, random};
+use left::{Predictions, Versions, from_environment, left, printed, random, records::each_record};
 use serde_json::Value;
 use tempfile::TempDir;
 
