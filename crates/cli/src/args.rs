@@ -165,8 +165,8 @@ pub struct Score {
     /// version from when it is there. Waits for a first one.
     #[arg(long, conflicts_with = "source")]
     pub follow: bool,
-    /// With `--follow`: where to begin when nothing was answered before, or when what comes next
-    /// is no longer there; left out: at the end in the first case, and not at all in the second.
+    /// With `--follow`: where to begin when nothing was answered before, and where to go on when
+    /// what comes next is no longer there. Left out: at the end; and then it halts.
     #[arg(long, value_name = "WHERE", requires = "follow")]
     pub from: Option<Begin>,
     /// With `--follow`: print one JSON object a line, about versions and progress.
