@@ -22,6 +22,7 @@ pub fn answers(kind: &str, unfit: bool, opened: &Opened) -> Vec<Answer> {
             (opened.command("show", "dead-letters"), "what they were, and why"),
             ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
         ],
+        "denied" => vec![(opened.command("run", ""), "once it is allowed, to go on")],
         kind => {
             let why = match kind {
                 "broken" => "the last version is safe; please report this, with what it says",
@@ -61,6 +62,7 @@ pub fn failure(halt: &Halt, opened: &Opened) -> Failure {
         | Halt::Settings(_)
         | Halt::LogChanged(_)
         | Halt::Expired(_)
+        | Halt::Denied(_)
         | Halt::Broken(_) => format!("halted: {halt}\n\n{}", listed()),
     };
     Failure::Halted(text)

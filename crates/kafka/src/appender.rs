@@ -118,8 +118,12 @@ impl Session {
     }
 
     fn end_for(&mut self, refusal: &Refusal, doing: &str) {
-        let servers = self.shared.asker.properties.servers();
-        self.end(LogError::SessionEnded(refusal.sentence(doing, servers)));
+        let sentence = refusal.sentence(doing, self.shared.asker.properties.servers());
+        // What is not allowed is no better in another session.
+        self.end(match refusal.is_denial() {
+            true => LogError::Denied(sentence),
+            false => LogError::SessionEnded(sentence),
+        });
     }
 
     /// Hands a record to the client. Gives `false` when there is no room.

@@ -309,6 +309,7 @@ impl Play {
                 Halt::Changed { .. } => old_file,
                 Halt::Expired(_) => self.log.world().lost,
                 Halt::LogChanged(_)
+                | Halt::Denied(_)
                 | Halt::Refused { .. }
                 | Halt::Settings(_)
                 | Halt::Broken(_) => false,
