@@ -173,7 +173,6 @@ impl Log for KafkaLog {
         Ok(Box::new(appender::Session::new(self.shared.clone())?))
     }
 
-    /// Where this user may not see a topic's settings, its records are taken to stay.
     fn ends(&mut self, topic: &str) -> Result<Option<Ends>, LogError> {
         let asker = &self.shared.asker;
         let Some(described) = asker.describe(topic)? else { return Ok(None) };
@@ -182,7 +181,7 @@ impl Log for KafkaLog {
             asker.configs(topic).and_then(|configs| Ok((configs, asker.ends(topic, &all)?)));
         match asked {
             Ok((configs, partitions)) => {
-                let policy = policy_of(&configs.unwrap_or_default());
+                let policy = configs.map(|configs| policy_of(&configs));
                 Ok(Some(Ends { id: described.id, policy, partitions }))
             }
             Err(LogError::NoTopic { .. }) => Ok(None),
