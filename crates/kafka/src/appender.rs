@@ -238,8 +238,14 @@ impl Session {
     fn check(&mut self) {
         let Some(producer) = &self.producer else { return };
         if let Some((code, reason)) = producer.client().fatal_error() {
-            let place = place_in(&reason).map(|place| format!(" to {place}"));
-            let doing = format!("appending{}", place.unwrap_or_default());
+            let doing = match place_in(&reason) {
+                Some(place) => format!("appending to {place}"),
+                // Whoever may write nowhere is turned away before anything is sent.
+                None if code == Code::ClusterAuthorizationFailed => {
+                    "appending, for which this user has to be allowed to write to a topic".into()
+                }
+                None => "appending".to_owned(),
+            };
             return self.end_for(&behind(code, reason), &doing);
         }
         if let Some((topic, _)) = self.topics.iter().find(|(_, (_, watched))| watched.is_gone()) {
