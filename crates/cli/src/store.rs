@@ -163,14 +163,6 @@ impl Store {
         }
     }
 
-    /// Whom Kafka's client asks first.
-    pub fn servers(&self) -> Option<&str> {
-        match self {
-            Store::Embedded(_) => None,
-            Store::Kafka(log) => Some(log.servers()),
-        }
-    }
-
     fn log(&mut self) -> &mut dyn Log {
         match self {
             Store::Embedded(log) => log,

@@ -3,9 +3,9 @@
 //!
 //! The group says who reads what and where to begin; reading itself is done by readers of spans, as
 //! everywhere else, so that a lost place, a topic made again and a damaged batch are told in the
-//! same words. Commits wait for their answers in a thread of their own: the client tells nobody what
-//! became of one that was not waited for. All partitions are given back before others are given (no cooperative protocol): the
-//! order in which processes come and go leaves nothing behind.
+//! same words. Commits wait for their answers in a thread of their own: the client tells nobody
+//! what became of one that was not waited for. All partitions are given back before others are
+//! given (no cooperative protocol): the order in which processes come and go leaves nothing behind.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -6,7 +6,8 @@
 //! are no transactions of our own; what others commit or abort is honoured.
 //!
 //! Clients are librdkafka's, with threads of their own: one that asks, one for each reader, one for
-//! each appender, one for the lease and one for a group. Closing one takes a while, and is done in the background.
+//! each appender, one for the lease and one for a group. Closing one takes a while, and is done in
+//! the background.
 //!
 //! Not for brokers older than 2.8: topics have no identity there.
 

@@ -235,8 +235,8 @@ pub trait Appender {
     /// route. Never blocks for them.
     ///
     /// # Errors
-    /// [`LogError::SessionEnded`] from the first failure on, for ever; [`LogError::Denied`] where it
-    /// failed because it is not allowed.
+    /// [`LogError::SessionEnded`] from the first failure on, for ever; [`LogError::Denied`] where
+    /// it failed because it is not allowed.
     fn poll(&mut self, settled: &mut Vec<Settled>) -> Result<(), LogError>;
 }
 

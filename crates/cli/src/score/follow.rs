@@ -11,6 +11,7 @@ use anyhow::anyhow;
 
 use super::{
     answers::{Answers, Start},
+    ended::ended,
     loaded::{Loaded, Models},
     share::{Change, Inputs, Share, held},
     told::Told,
@@ -23,7 +24,6 @@ use crate::{
     patience,
     signals::Stop,
     store::Store,
-    typed,
 };
 
 /// The pipeline's own topic that holds the answers.
@@ -377,57 +377,7 @@ impl Follow<'_> {
                 return Ok(());
             }
         }
-        Err(self.ended(error))
-    }
-
-    /// The end that nothing but a decision undoes: what it says, and what to type.
-    fn ended(&self, error: anyhow::Error) -> Failure {
-        let Begun { opened, call, .. } = &self.begun;
-        let again = |from: &str| {
-            let model = call.model.iter().map(|model| format!(" --model {model}"));
-            let input = call.input.iter().map(|input| format!(" --input {input}"));
-            let rest: String = model.chain(input).collect();
-            opened.command("score", &format!("--follow{rest}{from}"))
-        };
-        let beginning = again(" --from beginning");
-        match error.downcast_ref::<LogError>() {
-            Some(LogError::OutOfRange { offset, .. }) => Failure::Halted(format!(
-                "halted: {error}\n\nit expired or was deleted, and so was what no process has \
-                 answered from offset {offset} on. Say where to go on:\n\n{}",
-                typed::listed(&[
-                    (beginning, "with the first record that is left"),
-                    (again(" --from end"), "with what comes from now on"),
-                ])
-            )),
-            Some(LogError::NoTopic { topic }) => Failure::Failed(anyhow!(
-                "the topic {topic} was deleted, or made again: what is there now is another topic\n\n\
-                 {}",
-                typed::listed(&[
-                    (beginning, "answers it from its beginning"),
-                    (again(""), "answers what comes"),
-                ])
-            )),
-            Some(LogError::Corrupt(_)) => Failure::Halted(format!(
-                "halted: {error}\n\nno process can answer them, and none steps over them by \
-                 itself. {}",
-                self.way_round()
-            )),
-            _ => Failure::Failed(error),
-        }
-    }
-
-    /// How to step over what cannot be read.
-    fn way_round(&self) -> String {
-        match &self.share {
-            Share::Group { group, .. } => format!(
-                "Stop all of them, and move the group behind the damage:\n\n  \
-                 kafka-consumer-groups.sh --bootstrap-server {} --group {} \
-                 --topic TOPIC:PARTITION --reset-offsets --to-offset OFFSET --execute",
-                self.begun.log.servers().unwrap_or("HOST:PORT"),
-                group.name(),
-            ),
-            Share::Alone { .. } => "The log of this machine is damaged: restore it".into(),
-        }
+        Err(ended(error, &self.begun.opened, self.begun.call, &self.share))
     }
 
     /// Asks, once in a while, where the topics end, and why nothing is given: a log that nobody

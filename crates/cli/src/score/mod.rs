@@ -2,6 +2,7 @@
 //! are there, are answered on standard output; with `--follow` records to come in a topic.
 
 mod answers;
+mod ended;
 mod follow;
 mod loaded;
 mod share;
