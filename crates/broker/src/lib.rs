@@ -64,6 +64,10 @@ pub enum Security {
     TlsSasl,
 }
 
+/// What every password of a secured broker holds: a word that stands nowhere else, to be looked for
+/// where no password may be.
+pub const MARK: &str = "canary7f3a91";
+
 /// Somebody who can log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

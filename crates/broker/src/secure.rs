@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{BrokerError, Mechanism, User, java, run};
+use crate::{BrokerError, MARK, Mechanism, User, java, run};
 
 /// Guards the key stores, which live as long as the broker and hold nothing else.
 const STORE_PASSWORD: &str = "of-no-use-elsewhere";
@@ -30,7 +30,7 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// Makes the certificates in a folder: an authority, and one it signed for this host.
     pub(crate) fn make(folder: &Path) -> Result<Secrets, BrokerError> {
-        let user = |name: &str| User { name: name.into(), password: format!("{name}-pass-7f3a91") };
+        let user = |name: &str| User { name: name.into(), password: format!("{name}-{MARK}") };
         let secrets = Secrets { folder: folder.into(), admin: user("admin"), guest: user("guest") };
         fs::create_dir_all(folder)
             .map_err(|source| BrokerError::Io { doing: "making certificates".into(), source })?;

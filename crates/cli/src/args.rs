@@ -139,6 +139,15 @@ pub struct Run {
 
 /// Settings of `score`.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Rows, and the records that are there, are answered on standard output, a line each.
+
+With --follow it answers the records to come of the pipeline's own topics, into the topic
+PIPELINE.scores: at least once each, beside a run or without one, on Kafka shared among as many
+processes as are started. It differs from `run --follow`, which learns: that is one process,
+answers each record with what it has learned up to the record before, and writes each answer
+exactly once, to PIPELINE.predictions. This one answers with the newest published version, has
+nothing to recover, and may give an answer twice after a crash.")]
 pub struct Score {
     /// The pipeline file.
     #[arg(value_name = "PIPELINE")]
@@ -152,11 +161,28 @@ pub struct Score {
     /// Which input the rows are like, where the pipeline has several; only this topic.
     #[arg(long, value_name = "NAME")]
     pub input: Option<String>,
-    /// Go on with new records for ever, and with each newly published version.
-    #[arg(long)]
+    /// Answer records to come, for ever, into the topic PIPELINE.scores, each newly published
+    /// version from when it is there. Waits for a first one.
+    #[arg(long, conflicts_with = "source")]
     pub follow: bool,
+    /// With `--follow`: where to begin when nothing was answered before, and where to go on when
+    /// what comes next is no longer there. Left out: at the end; and then it halts.
+    #[arg(long, value_name = "WHERE", requires = "follow")]
+    pub from: Option<Begin>,
+    /// With `--follow`: print one JSON object a line, about versions and progress.
+    #[arg(long, requires = "follow")]
+    pub json: bool,
     #[command(flatten)]
     pub named: Named,
+}
+
+/// Where scoring begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Begin {
+    /// With the first record that is there.
+    Beginning,
+    /// With what comes from then on.
+    End,
 }
 
 /// Settings of `status`.

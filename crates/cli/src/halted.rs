@@ -26,6 +26,7 @@ pub fn answers(kind: &str, unfit: bool, opened: &Opened) -> Vec<Answer> {
             (opened.command("decide skip", ""), "pass over what cannot be read, and go on"),
             (opened.run_as_another(), "a new pipeline, over what the log holds"),
         ],
+        "denied" => vec![(opened.command("run", ""), "once it is allowed, to go on")],
         kind => {
             let why = match kind {
                 "broken" => "the last version is safe; please report this, with what it says",
@@ -66,6 +67,7 @@ pub fn failure(halt: &Halt, opened: &Opened) -> Failure {
         | Halt::LogChanged(_)
         | Halt::Expired(_)
         | Halt::Unreadable { .. }
+        | Halt::Denied(_)
         | Halt::Broken(_) => format!("halted: {halt}\n\n{}", listed()),
     };
     Failure::Halted(text)

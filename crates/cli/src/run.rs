@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use alluvium_flow::{News, Settings};
 use alluvium_ledger::{
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Errand, Lease, Log},
+    log::{Errand, Lease, Log, LogError},
 };
 
 use crate::{
@@ -67,10 +67,15 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         streams,
         is_closed: false,
         has_given_up: false,
+        denied: None,
         follow: call.follow,
         news: Vec::new(),
     };
     let result = run.until_the_end(&mut screen);
+    if let Some(why) = run.denied {
+        screen.clear();
+        return Err(why.into());
+    }
     match result {
         Ok(()) if run.has_given_up => {
             screen.clear();
@@ -101,6 +106,8 @@ struct Running {
     is_closed: bool,
     /// Whether it was asked to finish, and the log did not let it.
     has_given_up: bool,
+    /// Why it will never hold the lease.
+    denied: Option<LogError>,
     follow: bool,
     news: Vec<News>,
 }
@@ -119,6 +126,9 @@ impl Running {
             self.keeper.take_news(&mut self.news);
             for news in self.news.drain(..) {
                 screen.news(&news);
+            }
+            if next == Next::Standby && self.is_denied(screen) {
+                return Ok(());
             }
             screen.tick(&self.keeper, next);
             match next {
@@ -151,6 +161,15 @@ impl Running {
         if is_over && !std::mem::replace(&mut self.is_closed, true) {
             self.keeper.close();
         }
+    }
+
+    /// Whether the brokers do not let it stand by; that they cannot be reached is said.
+    fn is_denied(&mut self, screen: &mut Screen) -> bool {
+        match self.keeper.log().lease_trouble() {
+            Some(error @ LogError::Denied(_)) => self.denied = Some(error),
+            trouble => screen.stands_by(trouble.map(|error| error.to_string())),
+        }
+        self.denied.is_some()
     }
 
     /// Whether there is no use in standing by.

@@ -120,6 +120,9 @@ impl Report {
         if standing.fold.term == 0 {
             waits.push(format!("it has not run yet: {run}"));
         }
+        if standing.fold.term > 0 {
+            waits.extend(self.missing_topics());
+        }
         if let Some(Err(why)) = &standing.pipeline {
             waits.push(format!("its state cannot be read by this release: {why}"));
         }
@@ -143,6 +146,18 @@ impl Report {
             waits.push(format!("{lag} {are} to be learned: {run}"));
         }
         waits
+    }
+
+    /// Topics that the pipeline reads and that are gone.
+    fn missing_topics(&self) -> Vec<String> {
+        let opened = &self.look.opened;
+        let is_there = |input: &String| self.reaches.iter().any(|reach| reach.input == *input);
+        let missing = opened.topics().into_iter().filter(|(input, _)| !is_there(input));
+        let say = |(input, topic)| {
+            let another = opened.run_as_another();
+            format!("there is no topic {topic} any more, which input {input} reads: {another}")
+        };
+        missing.map(say).collect()
     }
 
     fn json(&self) -> Value {

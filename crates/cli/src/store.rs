@@ -7,7 +7,7 @@ use std::{
 
 use alluvium_embedded::Embedded;
 use alluvium_flow::spec::{KafkaLog as KafkaChoice, LogChoice};
-use alluvium_kafka::KafkaLog;
+use alluvium_kafka::{Group, KafkaLog};
 use alluvium_learn::Time;
 use alluvium_ledger::log::{
     Appender, Ends, Errand, Lease, Log, LogError, Policy, RecordReader, Span,
@@ -140,6 +140,26 @@ impl Store {
             // Asking takes a free lease; it is given back at once.
             Store::Embedded(log) => Ok(!log.lease(pipeline, Errand::Run)?.held()),
             Store::Kafka(log) => Ok(log.lease_holder(pipeline)?.is_some()),
+        }
+    }
+
+    /// Membership in a group that shares topics among processes; `None`: the embedded log has no
+    /// groups.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn group(&self, name: &str, topics: &[&str]) -> Result<Option<Group>, LogError> {
+        match self {
+            Store::Embedded(_) => Ok(None),
+            Store::Kafka(log) => log.group(name, topics).map(Some),
+        }
+    }
+
+    /// Why the newest lease is not got, when the brokers have said so.
+    pub fn lease_trouble(&self) -> Option<LogError> {
+        match self {
+            Store::Embedded(_) => None,
+            Store::Kafka(log) => log.lease_trouble(),
         }
     }
 

@@ -25,7 +25,7 @@ use alluvium_embedded::Embedded;
 use alluvium_kafka::{KafkaLog, Settings};
 use alluvium_ledger::log::{Log, Outgoing, Policy};
 use killed::{from_environment, printed, random};
-use left::{Predictions, Versions, each_record, left};
+use left::{Predictions, Versions, left, records::each_record};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -414,30 +414,108 @@ fn json_without_the_label_is_answered() {
     }
 }
 
-#[test]
-fn following_swaps_to_each_new_version() {
-    let home = Home::ran(1);
-    let mut follow = home.command(&["score", "pipeline.toml", "--follow"]);
-    let mut child = follow.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let (to, lines) = mpsc::channel();
-    let out = BufReader::new(child.stdout.take().unwrap());
-    thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
-    let mut number = ROWS;
-    let mut next = || loop {
-        // It begins at the end it finds, and nobody says when that was: records until one is seen.
-        home.call(&["load", "pipeline.toml", "-"], &row(number));
-        number += 1;
-        if let Ok(line) = lines.recv_timeout(Duration::from_millis(300)) {
-            return serde_json::from_str::<Value>(&line).unwrap()["model"].clone();
+/// `score --follow`, and what it says.
+struct Follow {
+    child: std::process::Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Follow {
+    fn begin(home: &Home, given: &[&str]) -> Follow {
+        let mut follow = home.command(&["score", "pipeline.toml", "--follow", "--json"]);
+        follow.args(given).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = follow.spawn().unwrap();
+        let (to, lines) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|l| to.send(l)));
+        Follow { child, lines }
+    }
+
+    /// The next event of a kind.
+    #[track_caller]
+    fn next(&self, kind: &str) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(60)).expect(kind);
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["event"] == kind {
+                return event;
+            }
         }
-    };
-    assert_eq!(next(), "linear@5");
+    }
+
+    /// Asks it to finish.
+    fn finish(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+        self.next("summary");
+    }
+}
+
+/// The places and versions of the answers in `p.scores`.
+fn scores(home: &Home) -> Vec<(String, String)> {
+    let mut log = Embedded::open(home.0.path().join("alluvium")).unwrap();
+    let Some(ends) = log.ends("p.scores").unwrap() else { return Vec::new() };
+    let (mut found, mut idle) = (Vec::new(), alluvium::look::waits);
+    let mut observer = Observer { log: &mut log, idle: &mut idle };
+    for (partition, ends) in (0..).zip(&ends.partitions) {
+        let each = |record: alluvium_flow::Record<'_>| {
+            let text = |name| String::from_utf8(record.headers.get(name).unwrap().into()).unwrap();
+            found.push((text("at"), format!("{}@{}", text("model"), text("version"))));
+        };
+        observer.each("p.scores", partition, ends.earliest, ends.stable, each).unwrap();
+    }
+    found
+}
+
+/// Waits until so many records are answered.
+#[track_caller]
+fn scored(home: &Home, count: usize) -> Vec<(String, String)> {
+    for _ in 0..600 {
+        let found = scores(home);
+        if found.len() >= count {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{} of {count} answers", scores(home).len());
+}
+
+#[test]
+fn following_swaps_to_each_new_version_and_goes_on_where_it_ended() {
+    let home = Home::new(2);
+    let follow = Follow::begin(&home, &["--from", "beginning"]);
+    assert!(follow.next("waiting")["why"].as_str().unwrap().contains("no topic x yet"));
+    home.ok(&["run"]);
+    assert_eq!(follow.next("version")["version"], 5);
+    let places: Vec<Value> = follow.next("partitions")["partitions"].as_array().unwrap().to_vec();
+    assert_eq!(places.len(), 2);
+    assert_eq!(follow.next("refused")["records"], 1);
+    let found = scored(&home, ROWS as usize);
+    assert!(found.iter().all(|(_, version)| version == "linear@5"));
     home.ok(&["models", "promote", "pipeline.toml", "tree"]);
     home.ok(&["run"]);
-    while next() == "linear@5" {}
-    assert!(next().as_str().unwrap().starts_with("tree@"));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert_eq!(follow.next("version")["model"], "tree");
+    home.call(&["load", "pipeline.toml", "-"], &row(ROWS));
+    let found = scored(&home, ROWS as usize + 1);
+    assert!(found.iter().any(|(_, version)| version.starts_with("tree@")));
+    // Another one stands by, and takes over.
+    let second = Follow::begin(&home, &[]);
+    assert!(second.next("waiting")["why"].as_str().unwrap().contains("another process"));
+    follow.finish();
+    second.next("partitions");
+    home.call(&["load", "pipeline.toml", "-"], &row(ROWS + 1));
+    scored(&home, ROWS as usize + 2);
+    second.finish();
+    home.call(&["load", "pipeline.toml", "-"], &row(ROWS + 2));
+    let third = Follow::begin(&home, &[]);
+    let mut places: Vec<String> =
+        scored(&home, ROWS as usize + 3).into_iter().map(|(at, _)| at).collect();
+    third.finish();
+    assert_eq!(places.len() as u64, ROWS + 3, "each once");
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len() as u64, ROWS + 3, "each once");
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Log for Embedded {
             let row = self.store.partition(&txn, found.place(partition))?;
             partitions.push(PartitionEnds { earliest: row.earliest, stable: row.next });
         }
-        Ok(Some(Ends { id: found.id, policy: found.policy, partitions }))
+        Ok(Some(Ends { id: found.id, policy: Some(found.policy), partitions }))
     }
 
     /// Where no record of a partition has that time or a later one, its end is given.

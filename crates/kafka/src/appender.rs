@@ -118,8 +118,12 @@ impl Session {
     }
 
     fn end_for(&mut self, refusal: &Refusal, doing: &str) {
-        let servers = self.shared.asker.properties.servers();
-        self.end(LogError::SessionEnded(refusal.sentence(doing, servers)));
+        let sentence = refusal.sentence(doing, self.shared.asker.properties.servers());
+        // What is not allowed is no better in another session.
+        self.end(match refusal.is_denial() {
+            true => LogError::Denied(sentence),
+            false => LogError::SessionEnded(sentence),
+        });
     }
 
     /// Hands a record to the client. Gives `false` when there is no room.
@@ -224,7 +228,7 @@ impl Session {
         let fatal = self.producer.as_ref().and_then(|producer| producer.client().fatal_error());
         match fatal {
             Some((cause, reason)) if matches!(code, Code::Fatal | Code::PurgeQueue) => {
-                Refusal { code: cause, reason }
+                behind(cause, reason)
             }
             _ => Refusal { code, reason: String::new() },
         }
@@ -234,7 +238,15 @@ impl Session {
     fn check(&mut self) {
         let Some(producer) = &self.producer else { return };
         if let Some((code, reason)) = producer.client().fatal_error() {
-            return self.end_for(&Refusal { code, reason }, "appending");
+            let doing = match place_in(&reason) {
+                Some(place) => format!("appending to {place}"),
+                // Whoever may write nowhere is turned away before anything is sent.
+                None if code == Code::ClusterAuthorizationFailed => {
+                    "appending, for which this user has to be allowed to write to a topic".into()
+                }
+                None => "appending".to_owned(),
+            };
+            return self.end_for(&behind(code, reason), &doing);
         }
         if let Some((topic, _)) = self.topics.iter().find(|(_, (_, watched))| watched.is_gone()) {
             let why = format!("topic `{topic}` was deleted, or made again");
@@ -255,6 +267,22 @@ impl Session {
             self.end_for(&why, &doing);
         }
     }
+}
+
+/// A fatal error, by what is behind it: of one that would have left a gap, why it would have.
+fn behind(code: Code, reason: String) -> Refusal {
+    match reason.contains("Topic authorization failed") {
+        true => Refusal { code: Code::TopicAuthorizationFailed, reason: String::new() },
+        false => Refusal { code, reason },
+    }
+}
+
+/// Where a fatal error says that it happened: `ProduceRequest for TOPIC [PARTITION] with ...`.
+fn place_in(reason: &str) -> Option<String> {
+    let (_, rest) = reason.split_once("ProduceRequest for ")?;
+    let (topic, rest) = rest.split_once(" [")?;
+    let (partition, _) = rest.split_once(']')?;
+    Some(format!("{topic}:{partition}"))
 }
 
 fn append_config(mut config: ClientConfig) -> ClientConfig {
@@ -368,5 +396,23 @@ impl Appender for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.end(LogError::SessionEnded("the session is over".to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_fatal_error_is_told() {
+        let said = "127.0.0.1:21585: ProduceRequest for p.predictions [7] with 60 message(s) \
+                    failed: Broker: Topic authorization failed (broker 1 PID{Id:13,Epoch:0}, base \
+                    seq 0): unable to satisfy gap-less guarantee";
+        assert_eq!(place_in(said).as_deref(), Some("p.predictions:7"));
+        let refusal = behind(Code::GaplessGuarantee, said.to_owned());
+        assert!(refusal.is_denial(), "{refusal:?}");
+        let other = behind(Code::Fatal, "something else".to_owned());
+        assert_eq!((other.code, &*other.reason), (Code::Fatal, "something else"));
+        assert_eq!(place_in("something else"), None);
     }
 }

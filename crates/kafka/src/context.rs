@@ -80,7 +80,7 @@ impl Common {
         Common { said, who, trouble: Arc::default() }
     }
 
-    fn log(&self, facility: &str, line: &str) {
+    pub(crate) fn log(&self, facility: &str, line: &str) {
         self.said.say(&format!("{}: {facility} {line}", self.who));
         // That a server hangs up is no error to the client; before the first answer it may be the
         // only thing that tells of the wrong kind of connection.
@@ -92,7 +92,7 @@ impl Common {
         }
     }
 
-    fn error(&self, error: &KafkaError, reason: &str) {
+    pub(crate) fn error(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         self.said.say(&format!("{}: {code}: {reason}", self.who));
         let refusal = Refusal { code, reason: self.said.without_secrets(reason) };

@@ -6,13 +6,15 @@
 //! are no transactions of our own; what others commit or abort is honoured.
 //!
 //! Clients are librdkafka's, with threads of their own: one that asks, one for each reader, one for
-//! each appender, one for the lease. Closing one takes a while, and is done in the background.
+//! each appender, one for the lease and one for a group. Closing one takes a while, and is done in
+//! the background.
 //!
 //! Not for brokers older than 2.8: topics have no identity there.
 
 mod appender;
 mod context;
 mod failure;
+mod group;
 mod lease;
 mod native;
 mod properties;
@@ -20,7 +22,7 @@ mod reader;
 mod settings;
 mod shared;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alluvium_learn::Time;
 use alluvium_ledger::log::{
@@ -28,8 +30,14 @@ use alluvium_ledger::log::{
 };
 use rdkafka::{Offset, consumer::Consumer};
 
-pub use crate::settings::{Mistake, Settings};
 use crate::{context::lock, failure::Refusal, shared::Shared};
+pub use crate::{
+    group::{Given, Group, Place, Stands, Turn},
+    settings::{Mistake, Settings},
+};
+
+/// A trouble as old as this may be over.
+const RECENT: Duration = Duration::from_secs(10);
 
 /// A log on Kafka. Cheap to clone; clones share the client that asks.
 #[derive(Clone)]
@@ -74,8 +82,22 @@ impl KafkaLog {
     /// Why the newest lease is not got, when the servers have said so.
     pub fn lease_trouble(&self) -> Option<LogError> {
         let lease = lock(&self.shared.lease);
-        let trouble = lease.as_ref()?.trouble(std::time::Duration::MAX)?;
+        let newest = lease.as_ref()?.trouble(Duration::MAX)?;
+        // What is not allowed is said once; that nobody answers is said as long as it is so.
+        let is_past = || lease.as_ref().is_some_and(|lease| lease.trouble(RECENT).is_none());
+        if !newest.is_denial() && is_past() {
+            return None;
+        }
+        let trouble = newest;
         Some(trouble.error("asking for the lease", self.servers()))
+    }
+
+    /// Joins a group that shares topics among processes. The topics have to be there.
+    ///
+    /// # Errors
+    /// When the client cannot be made, or does not take the names.
+    pub fn group(&self, name: &str, topics: &[&str]) -> Result<Group, LogError> {
+        Group::join(&self.shared, name, topics)
     }
 
     /// Who holds the lease of a pipeline: the host of the client that has it, or `None`. Does not
@@ -152,7 +174,6 @@ impl Log for KafkaLog {
         Ok(Box::new(appender::Session::new(self.shared.clone())?))
     }
 
-    /// Where this user may not see a topic's settings, its records are taken to stay.
     fn ends(&mut self, topic: &str) -> Result<Option<Ends>, LogError> {
         let asker = &self.shared.asker;
         let Some(described) = asker.describe(topic)? else { return Ok(None) };
@@ -161,7 +182,7 @@ impl Log for KafkaLog {
             asker.configs(topic).and_then(|configs| Ok((configs, asker.ends(topic, &all)?)));
         match asked {
             Ok((configs, partitions)) => {
-                let policy = policy_of(&configs.unwrap_or_default());
+                let policy = configs.map(|configs| policy_of(&configs));
                 Ok(Some(Ends { id: described.id, policy, partitions }))
             }
             Err(LogError::NoTopic { .. }) => Ok(None),

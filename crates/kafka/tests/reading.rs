@@ -245,7 +245,7 @@ fn topics_are_made_as_asked(broker: &alluvium_broker::Broker) {
         .call(CONFIGS, &["--alter", "--topic", "made", "--add-config", "retention.ms=-1"], "")
         .unwrap();
     until("the new retention", || {
-        (log.ends("made").unwrap().unwrap().policy == KEEP).then_some(())
+        (log.ends("made").unwrap().unwrap().policy == Some(KEEP)).then_some(())
     });
     assert!(log.create("a name with spaces", 1, KEEP).is_err());
     assert_eq!(log.ends("a name with spaces"), Ok(None));

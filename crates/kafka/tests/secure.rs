@@ -130,8 +130,8 @@ fn permissions(broker: &Broker, files: &mut Files, guest: &User, authority: &Pat
     let route = appender.route("kept", 0).unwrap();
     common::submit(&mut *appender, route, b"x");
     let error = until("the end", || appender.poll(&mut Vec::new()).err());
-    let LogError::SessionEnded(why) = &error else { panic!("{error:?}") };
-    assert!(why.contains("does not allow"), "{why}");
+    let LogError::Denied(why) = &error else { panic!("{error:?}") };
+    assert!(why.contains("does not allow") && why.contains("write to a topic"), "{why}");
     // The control topic may be read, and the group may not.
     allowed(&["--operation", "Read", "--topic", "p.control"]);
     let mut lease = until("the lease", || log.lease("p", Errand::Run).ok());

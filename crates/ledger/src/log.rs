@@ -26,8 +26,8 @@ pub struct Span {
 pub struct Ends {
     /// The topic's identity: a topic deleted and made again has another.
     pub id: u128,
-    /// What becomes of old records.
-    pub policy: Policy,
+    /// What becomes of old records; `None`: this user may not know.
+    pub policy: Option<Policy>,
     /// Each partition's ends, by index.
     pub partitions: Vec<PartitionEnds>,
 }
@@ -254,7 +254,8 @@ pub trait Appender {
     /// route. Never blocks for them.
     ///
     /// # Errors
-    /// [`LogError::SessionEnded`] from the first failure on, for ever.
+    /// [`LogError::SessionEnded`] from the first failure on, for ever; [`LogError::Denied`] where
+    /// it failed because it is not allowed.
     fn poll(&mut self, settled: &mut Vec<Settled>) -> Result<(), LogError>;
 }
 

@@ -1,7 +1,10 @@
 //! What a topic of versions holds: which versions there are, who the champion is, and where the
 //! pages lie.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use alluvium_flow::{Record, Sections, state_digest, version_key};
 use alluvium_learn::Time;
@@ -211,6 +214,22 @@ impl Observer<'_> {
         Ok(())
     }
 
+    /// The values at these offsets of the first partition. They are read in one go: pages of one
+    /// version lie close together.
+    fn values(&mut self, topic: &str, at: &[u64]) -> Result<BTreeMap<u64, Vec<u8>>, LogError> {
+        let mut values = BTreeMap::new();
+        let (Some(first), Some(last)) = (at.iter().min(), at.iter().max()) else {
+            return Ok(values);
+        };
+        let wanted: BTreeSet<u64> = at.iter().copied().collect();
+        self.each(topic, 0, *first, last + 1, |record| {
+            if wanted.contains(&record.offset) {
+                values.insert(record.offset, record.value.unwrap_or_default().to_vec());
+            }
+        })?;
+        Ok(values)
+    }
+
     /// The state of a version, every page and the whole held against their digests.
     ///
     /// # Errors
@@ -221,13 +240,17 @@ impl Observer<'_> {
         published: &Published,
         version: &Version,
     ) -> Result<Sections, VersionError> {
-        let mut sections = Sections::new();
-        for (index, page) in version.pages.iter().enumerate() {
+        let mut offsets = Vec::with_capacity(version.pages.len());
+        for index in 0..version.pages.len() {
             let key = version_key(&version.model, version.version, Some(index));
             let missing = VersionError::Page { page: index, is_there: false };
-            let offset = *published.pages.get(&key).ok_or_else(|| missing.clone())?;
-            let batch = self.record(topic, 0, offset)?.ok_or(missing)?;
-            let bytes = batch.get(0).value.unwrap_or_default();
+            offsets.push(*published.pages.get(&key).ok_or(missing)?);
+        }
+        let pages = self.values(topic, &offsets)?;
+        let mut sections = Sections::new();
+        for (index, (page, offset)) in version.pages.iter().zip(&offsets).enumerate() {
+            let missing = VersionError::Page { page: index, is_there: false };
+            let bytes = pages.get(offset).ok_or(missing)?;
             let same =
                 bytes.len() as u64 == page.bytes && *blake3::hash(bytes).to_hex() == *page.digest;
             if !same {

@@ -310,6 +310,7 @@ impl Play {
                 Halt::Changed { .. } => old_file,
                 Halt::Expired(_) | Halt::Unreadable { .. } => self.log.world().lost,
                 Halt::LogChanged(_)
+                | Halt::Denied(_)
                 | Halt::Refused { .. }
                 | Halt::Settings(_)
                 | Halt::Broken(_) => false,

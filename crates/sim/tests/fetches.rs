@@ -7,7 +7,7 @@ use std::sync::Arc;
 use alluvium_flow::{Headers, Settings, spec::Spec};
 use alluvium_ledger::{
     keeper::{Keeper, Next, Options, Signals},
-    log::{Appender, Log, Outgoing, Policy},
+    log::{Log, Outgoing, Policy},
 };
 use alluvium_sim::{Faults, VirtualLog};
 use serde_json::json;

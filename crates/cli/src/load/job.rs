@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alluvium_ledger::log::{Errand, Lease, Log};
+use alluvium_ledger::log::{Errand, Lease, Log, LogError};
 
 use super::{Loaded, Loader, is_stream, marks::Marks};
 use crate::{
@@ -55,14 +55,22 @@ impl Job<'_> {
     pub(super) fn turn(&self, log: &mut Store) -> anyhow::Result<Option<Box<dyn Lease>>> {
         let topic = self.topic();
         let mut lease = log.lease(&self.opened.spec.name, Errand::Load { topic })?;
-        let (since, mut has_said) = (Instant::now(), false);
+        let (since, mut said) = (Instant::now(), String::new());
         while !lease.held() {
             if self.stop.is_asked() {
                 return Ok(None);
             }
-            if !has_said && since.elapsed() > QUIET {
-                note(&format!("waiting: another process is loading into topic {topic}"));
-                has_said = true;
+            let trouble = log.lease_trouble();
+            if let Some(denied @ LogError::Denied(_)) = trouble {
+                return Err(denied.into());
+            }
+            if since.elapsed() > QUIET {
+                let others = || format!("another process is loading into topic {topic}");
+                let why = trouble.map_or_else(others, |error| error.to_string());
+                if said != why {
+                    note(&format!("waiting: {why}"));
+                    said = why;
+                }
             }
             thread::sleep(LOOK);
         }

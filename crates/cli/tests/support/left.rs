@@ -1,9 +1,12 @@
 //! What runs have left in a log.
 
-use std::{collections::BTreeMap, thread, time::Duration};
+#[path = "records.rs"]
+pub(crate) mod records;
 
-use alluvium_flow::Record;
-use alluvium_ledger::{log::Log, read::Observer};
+use std::collections::BTreeMap;
+
+use alluvium_ledger::log::Log;
+use records::each_record;
 use serde_json::Value;
 
 /// State digests by model and version.
@@ -11,20 +14,6 @@ pub(crate) type Versions = BTreeMap<(String, u64), String>;
 
 /// The place in the input, and the answer, by the place in the order: step and ordinal.
 pub(crate) type Predictions = BTreeMap<(u64, u64), (String, String)>;
-
-/// Hands every record of a topic to a function.
-pub(crate) fn each_record(log: &mut dyn Log, topic: &str, mut see: impl FnMut(u32, Record<'_>)) {
-    let ends = log.ends(topic).unwrap().unwrap();
-    let mut idle = |_| {
-        thread::sleep(Duration::from_millis(1));
-        true
-    };
-    let mut observer = Observer { log, idle: &mut idle };
-    for (partition, ends) in (0..).zip(&ends.partitions) {
-        let see = |record: Record<'_>| see(partition, record);
-        observer.each(topic, partition, ends.earliest, ends.stable, see).unwrap();
-    }
-}
 
 /// The versions and the predictions of a pipeline.
 pub(crate) fn left(log: &mut dyn Log, pipeline: &str) -> (Versions, Predictions) {

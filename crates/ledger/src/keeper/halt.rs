@@ -15,6 +15,13 @@ use crate::{
     log::{Log, LogError, Outgoing, Ticket},
 };
 
+/// How long the log may refuse what a writer needs before that is taken for its last word, in
+/// milliseconds: brokers that start know not everything at once.
+const REFUSED_MS: Time = 20_000;
+
+/// Refusals that lie so far apart have nothing to do with each other, in milliseconds.
+const APART_MS: Time = 60_000;
+
 /// How long a keeper that halts waits for what it has handed over, in milliseconds.
 const HALT_MS: Time = 5_000;
 
@@ -48,6 +55,8 @@ pub enum Halt {
         /// Why.
         why: String,
     },
+    /// The log has not allowed it to go on for some time.
+    Denied(String),
     /// The settings that control holds cannot be built by this release.
     Settings(String),
     /// A mistake of ours.
@@ -64,6 +73,7 @@ impl fmt::Display for Halt {
             Halt::LogChanged(why) => write!(f, "the log is not the one it was: {why}"),
             Halt::Expired(why) => write!(f, "what is needed to go on has expired: {why}"),
             Halt::Unreadable { why, .. } => f.write_str(why),
+            Halt::Denied(why) => f.write_str(why),
             Halt::Settings(why) => write!(f, "the settings in control cannot be used: {why}"),
             Halt::Broken(why) => write!(f, "a mistake of Alluvium's own: {why}"),
         }
@@ -81,6 +91,7 @@ impl Halt {
             Halt::LogChanged(_) => "log_changed",
             Halt::Expired(_) => "expired",
             Halt::Unreadable { .. } => "unreadable",
+            Halt::Denied(_) => "denied",
             Halt::Settings(_) => "settings",
             Halt::Broken(_) => "broken",
         }
@@ -106,6 +117,35 @@ impl<L: Log> Keeper<L> {
         let halting = Halting { halt, ticket, is_said: false, since: now };
         self.phase = Phase::Halting(Box::new(halting));
         Ok(Next::Again)
+    }
+
+    /// The log says no: it is asked again for a while, and then no more.
+    pub(super) fn refused(&mut self, error: LogError, now: Time) -> Result<Next, Halt> {
+        let is_new = self.refused.is_none_or(|(_, last)| has_passed(last, now, APART_MS));
+        let since = self.refused.filter(|_| !is_new).map_or(now, |(since, _)| since);
+        self.refused = Some((since, now));
+        if !has_passed(since, now, REFUSED_MS) {
+            self.fail(error.to_string(), now);
+            return Ok(Next::Wait);
+        }
+        let halt = match error {
+            LogError::NoTopic { topic } => {
+                Halt::LogChanged(format!("there is no topic {topic} any more"))
+            }
+            error => Halt::Denied(error.to_string()),
+        };
+        self.begin_another_session();
+        self.halt(halt, now)
+    }
+
+    /// A session that was refused takes nothing more: control is told in another one.
+    fn begin_another_session(&mut self) {
+        let topic = self.topic("control");
+        let Some(office) = &mut self.office else { return };
+        let Ok(mut appender) = self.log.appender() else { return };
+        if let Ok(route) = appender.route(&topic, 0) {
+            (office.appender, office.control_route) = (appender, route);
+        }
     }
 
     /// Halts without a word: the log is damaged, or was never written to.

@@ -200,6 +200,8 @@ pub struct Keeper<L: Log> {
     failed_at: Option<Time>,
     /// How many failures there were since the newest manifest.
     failures: u32,
+    /// Since when, and when last, the log has refused what a writer needs.
+    refused: Option<(Time, Time)>,
 }
 
 /// How far a keeper is.
@@ -249,6 +251,7 @@ impl<L: Log> Keeper<L> {
             learn_records: live::LEARN_RECORDS,
             failed_at: None,
             failures: 0,
+            refused: None,
         }
     }
 
@@ -309,10 +312,13 @@ impl<L: Log> Keeper<L> {
             Err(Trouble::Halt(halt)) => self.halt(halt, now),
             // Neither mends itself, and to try again would say so to nobody.
             Err(Trouble::Log(error @ (LogError::Corrupt(_) | LogError::Damaged { .. }))) => {
-                self.halt_at_once(Halt::LogChanged(error.to_string()))
+                self.halt(Halt::LogChanged(error.to_string()), now)
             }
             Err(Trouble::Log(error @ LogError::TooLarge { .. })) => {
                 self.halt_at_once(Halt::Broken(error.to_string()))
+            }
+            Err(Trouble::Log(error @ (LogError::Denied(_) | LogError::NoTopic { .. }))) => {
+                self.refused(error, now)
             }
             Err(Trouble::StepDown(why)) => {
                 self.fail(why.into(), now);

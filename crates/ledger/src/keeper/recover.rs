@@ -357,7 +357,7 @@ impl<L: Log> Keeper<L> {
             if !ends.contains_key(topic) {
                 ends.insert(topic.clone(), self.log.ends(topic)?);
             }
-            let place = format!("{}:{}", frontier.input, frontier.partition);
+            let place = place(&frontier.input, topic, frontier.partition);
             let lane = office.replay.lane_of(&frontier.input, frontier.partition);
             let position = lane.map_or(frontier.begin, |index| {
                 office.replay.reads_from(&office.replay.lanes[index])
@@ -374,7 +374,10 @@ impl<L: Log> Keeper<L> {
                 return Err(Halt::LogChanged(why).into());
             }
             if position < known.earliest {
-                let why = format!("{place} begins at {}, after {position}", known.earliest);
+                let why = format!(
+                    "{place} begins at {}, and is needed from {position} on",
+                    known.earliest
+                );
                 expired = Some(match position == frontier.end {
                     true => Halt::Unreadable { unread: unread(frontier, known.earliest), why },
                     false => Halt::Expired(why),
@@ -403,7 +406,11 @@ impl<L: Log> Keeper<L> {
             let known = self.log.ends(&topic)?.map(|ends| ends.partitions[out.partition as usize]);
             let known = known.unwrap_or_default();
             if out.found.offset < known.earliest {
-                let why = format!("{topic}:{} begins at {}", out.partition, known.earliest);
+                let (partition, from) = (out.partition, out.found.offset);
+                let why = format!(
+                    "{topic}:{partition} begins at {}, and is needed from {from} on",
+                    known.earliest
+                );
                 return Err(Halt::Expired(why).into());
             }
             // Asked now, and not when the TERM was acknowledged: since then a later term may have
@@ -491,4 +498,12 @@ fn unread(frontier: &Frontier, earliest: u64) -> Unread {
     let (input, partition) = (frontier.input.clone(), frontier.partition);
     let at = At { input, partition, offset: frontier.end };
     Unread { at, to: Some(earliest) }
+}
+
+/// A partition of an input, as people know it: by its topic too, where that has another name.
+fn place(input: &str, topic: &str, partition: u32) -> String {
+    match input == topic {
+        true => format!("{topic}:{partition}"),
+        false => format!("{topic}:{partition} (input {input})"),
+    }
 }

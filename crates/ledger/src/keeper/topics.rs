@@ -23,7 +23,8 @@ impl<L: Log> Keeper<L> {
                 self.log.create(&topic, partitions, policy)?;
                 continue;
             };
-            let is_compacted = found.policy == Policy::Compact;
+            // Whoever may not see a topic's settings takes it as it is.
+            let is_compacted = found.policy.unwrap_or(policy) == Policy::Compact;
             if is_compacted != (policy == Policy::Compact) {
                 let (is, must) =
                     if is_compacted { ("is", "must not be") } else { ("is not", "must be") };

@@ -18,13 +18,13 @@ pub(super) fn a_topic_is_made_once(bench: &mut Bench<'_>) {
     let first = bench.ends(&mut *log, &name);
     assert_eq!(first.partitions.len(), 3);
     assert!(first.partitions.iter().all(|ends| ends.earliest == ends.stable), "it is empty");
-    assert!(matches!(first.policy, Policy::Delete { .. }));
+    assert!(matches!(first.policy, Some(Policy::Delete { .. })));
     ok("create again", log.create(&name, 1, Policy::Compact));
     assert_eq!(bench.ends(&mut *log, &name), first, "making it again changes nothing");
     let other = bench.topic(&mut *log, "other", 1, Policy::Compact);
     let other = bench.ends(&mut *log, &other);
     assert_ne!(other.id, first.id, "each topic has its own identity");
-    assert_eq!(other.policy, Policy::Compact);
+    assert_eq!(other.policy, Some(Policy::Compact));
 }
 
 pub(super) fn what_is_not_there_is_said_to_be_missing(bench: &mut Bench<'_>) {

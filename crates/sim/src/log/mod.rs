@@ -157,7 +157,7 @@ impl Log for VirtualLog {
         let topic = &world.topics[topic];
         let ends = |p: &world::Partition| PartitionEnds { earliest: p.earliest, stable: p.next };
         let partitions = topic.partitions.iter().map(ends).collect();
-        Ok(Some(Ends { id: topic.id, policy: topic.policy, partitions }))
+        Ok(Some(Ends { id: topic.id, policy: Some(topic.policy), partitions }))
     }
 
     fn offsets_at(&mut self, topic: &str, time: Time) -> Result<Vec<u64>, LogError> {

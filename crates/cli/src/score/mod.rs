@@ -1,33 +1,36 @@
-//! `alluvium score`: answers with a published version; nothing is learned.
+//! `alluvium score`: answers with a published version; nothing is learned. Rows, and records that
+//! are there, are answered on standard output; with `--follow` records to come in a topic.
+
+mod answers;
+mod ended;
+mod follow;
+mod loaded;
+mod share;
+mod told;
 
 use std::{
     io::{BufWriter, Write},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use alluvium_flow::{
-    Batch, Predictor, Scored,
-    decode::{Decoder, Rows},
-};
+use alluvium_flow::{Batch, Scored, decode::Rows};
 use alluvium_ledger::{
     log::{Log, Polled, Span},
     versions::{Published, Version},
 };
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 
+use self::loaded::Loaded;
 use crate::{
     args,
     failure::Failure,
-    look::{Look, find_version, named_version},
+    look::{Look, find_version},
     screen::{note, words},
     signals::Stop,
     source,
     source_rows::SourceRows,
 };
-
-/// How often a newer version is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long is waited for new records.
 const WAIT: Duration = Duration::from_millis(1);
@@ -37,10 +40,14 @@ const WAIT: Duration = Duration::from_millis(1);
 /// # Errors
 /// When there is no such version, it is not what was published, or the source or the log fails.
 pub fn run(call: &args::Score) -> Result<(), Failure> {
+    if call.follow {
+        return follow::run(call);
+    }
     let mut look = Look::open(&call.file, &call.named)?;
     let published = look.published()?;
     let version = pick(&look, &published, call.model.as_deref())?;
-    let loaded = Loaded::load(&mut look, &published, version)?;
+    let topic = look.opened.topic("models");
+    let loaded = Loaded::load(&mut look.log, &topic, &published, version)?;
     let mut scoring = Scoring {
         loaded,
         out: BufWriter::with_capacity(1 << 16, std::io::stdout()),
@@ -53,7 +60,7 @@ pub fn run(call: &args::Score) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     match &call.source {
         Some(source) => scoring.source(&look, source, call.input.as_deref(), &stop)?,
-        None => scoring.topics(&mut look, published, call, &stop)?,
+        None => scoring.topics(&mut look, call.input.as_deref(), &stop)?,
     }
     let (answered, refused) = (scoring.answered, scoring.refused);
     note(&format!("{} answered, {refused} refused", words::counted(answered, "record")));
@@ -80,36 +87,6 @@ fn pick<'a>(
         return Err(Failure::Failed(why));
     };
     find_version(published, &format!("{}@{}", champion.model, champion.version))
-}
-
-/// A version that is ready to answer.
-struct Loaded {
-    model: String,
-    version: u64,
-    predictor: Predictor,
-    decoders: Vec<Box<dyn Decoder>>,
-}
-
-impl Loaded {
-    fn load(look: &mut Look, published: &Published, version: &Version) -> Result<Loaded, Failure> {
-        let topic = look.opened.topic("models");
-        let name = format!("{}@{}", version.model, version.version);
-        let sections = look.with(|observer| observer.sections(&topic, published, version));
-        let sections = sections.with_context(|| name.clone())?;
-        let predictor = Predictor::new(&version.settings, &version.model, &sections);
-        let predictor = predictor.with_context(|| name)?;
-        let decoders = predictor.inputs().iter().map(|input| input.decoder()).collect();
-        Ok(Loaded { model: version.model.clone(), version: version.version, predictor, decoders })
-    }
-
-    /// Which of its inputs has that name.
-    fn input(&self, name: &str) -> Result<usize, Failure> {
-        let index = self.predictor.inputs().iter().position(|input| *input.name == *name);
-        index.ok_or_else(|| {
-            let version = format!("{}@{}", self.model, self.version);
-            Failure::Failed(anyhow!("{version} knows no input {name}"))
-        })
-    }
 }
 
 struct Scoring {
@@ -197,35 +174,24 @@ impl Scoring {
         Ok(())
     }
 
-    /// Answers the records of the pipeline's own topics: all there are, or with `--follow` those to
-    /// come, always with the newest version.
-    fn topics(
-        &mut self,
-        look: &mut Look,
-        mut published: Published,
-        call: &args::Score,
-        stop: &Stop,
-    ) -> Result<(), Failure> {
+    /// Answers the records of the pipeline's own topics, all there are.
+    fn topics(&mut self, look: &mut Look, named: Option<&str>, stop: &Stop) -> Result<(), Failure> {
         let mut spans = Vec::new();
-        let mut inputs: Vec<(String, usize, String)> = Vec::new();
-        let named = call.input.as_deref();
+        let mut inputs: Vec<(usize, String)> = Vec::new();
         for (name, topic) in look.opened.topics() {
             if named.is_some_and(|named| named != name) {
                 continue;
             }
             let index = self.loaded.input(&name)?;
             for (partition, ends) in look.ends(&topic)?.into_iter().enumerate() {
-                let from = if call.follow { ends.stable } else { ends.earliest };
-                let to = (!call.follow).then_some(ends.stable);
-                let partition = partition as u32;
-                inputs.push((name.clone(), index, json_text(&format!("{name}:{partition}:"))));
+                let (from, to, partition) = (ends.earliest, Some(ends.stable), partition as u32);
+                inputs.push((index, json_text(&format!("{name}:{partition}:"))));
                 spans.push(Span { topic: topic.as_str().into(), partition, from, to });
             }
         }
         let mut reader = look.log.reader(&spans)?;
         let mut batch = Batch::new();
         let mut next: Vec<u64> = spans.iter().map(|span| span.from).collect();
-        let mut looked = Instant::now();
         let is_left =
             |next: &[u64]| spans.iter().zip(next).any(|(s, n)| s.to.is_none_or(|to| *n < to));
         while !stop.is_asked() && is_left(&next) {
@@ -237,49 +203,13 @@ impl Scoring {
                 Polled::Records => {
                     let span = batch.span;
                     next[span] = batch.next;
-                    let (_, index, place) = &inputs[span];
+                    let (index, place) = &inputs[span];
                     self.batch(*index, spans[span].partition, &batch, place);
-                }
-            }
-            if call.follow && looked.elapsed() >= LOOK_EVERY {
-                looked = Instant::now();
-                if self.renew(look, &mut published, call.model.as_deref())? {
-                    for (name, index, _) in &mut inputs {
-                        *index = self.loaded.input(name)?;
-                    }
                 }
             }
         }
         self.flush();
         Ok(())
-    }
-
-    /// Takes a version that was published since, unless the call holds on to one.
-    fn renew(
-        &mut self,
-        look: &mut Look,
-        published: &mut Published,
-        model: Option<&str>,
-    ) -> Result<bool, Failure> {
-        if model.map(named_version).transpose()?.is_some_and(|(_, version)| version.is_some()) {
-            return Ok(false);
-        }
-        let topic = look.opened.topic("models");
-        look.with(|observer| observer.published(&topic, published))?;
-        let version = pick(look, published, model)?;
-        if version.model == self.loaded.model && version.version == self.loaded.version {
-            return Ok(false);
-        }
-        // A version may be retired while it is being read: then the next look finds a newer one.
-        match Loaded::load(look, published, version) {
-            Ok(loaded) => self.loaded = loaded,
-            Err(why) => {
-                let Loaded { model, version, .. } = &self.loaded;
-                note(format!("staying with {model}@{version}: {why}").trim_end());
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 
