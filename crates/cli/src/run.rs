@@ -5,12 +5,12 @@ use std::{sync::Arc, thread, time::Duration};
 use alluvium_flow::{News, Settings};
 use alluvium_ledger::{
     keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Errand, Lease, Log},
+    log::{Errand, Lease, Log, LogError},
 };
 
 use crate::{
     args, clock, failure::Failure, halted, load, look::who, open::Opened, patience, screen::Screen,
-    signals::Stop, source::Position, store::Store, streams::Streams,
+    signals::Stop, source::Position, store::Store, streams::Streams, topics,
 };
 
 /// How long a process that stands by, or whose log fails, waits before it looks again.
@@ -43,11 +43,18 @@ pub fn options(opened: &Opened, follow: bool) -> Options {
 /// When the log fails, or the pipeline halts.
 pub fn run(call: &args::Run) -> Result<(), Failure> {
     let opened = Opened::read(&call.pipeline.file, &call.pipeline.named)?;
+    learn(&opened, call).map_err(|failure| topics::with_hint(failure, &opened))
+}
+
+fn learn(opened: &Opened, call: &args::Run) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let mut log = opened.log()?;
-    let mut screen = Screen::new(&opened, call.json, call.follow);
+    let mut screen = Screen::new(opened, call.json, call.follow);
+    let look = || topics::faults(opened, &mut log);
+    let Some((faults, unseen)) = patience::until(&stop, look)? else { return Ok(()) };
+    screen.topics(&faults, &unseen);
     let mut loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
-    let fill = || load::fill(&opened, &mut log, &stop, &mut loading);
+    let fill = || load::fill(opened, &mut log, &stop, &mut loading);
     let loads = patience::until(&stop, fill)?.unwrap_or_default();
     for (topic, loaded) in &loads {
         screen.loaded(topic, loaded);
@@ -56,21 +63,26 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         screen.stopped_loading();
         return Ok(());
     }
-    let streams = Streams::begin(&opened, &log, &stop);
+    let streams = Streams::begin(opened, &log, &stop);
     let follow = call.follow || streams.is_some();
     let ask = || Ok(log.lease(&opened.spec.name, Errand::Run)?);
     let Some(lease) = patience::until(&stop, ask)? else { return Ok(()) };
     let mut run = Running {
-        keeper: Keeper::new(log, options(&opened, follow)),
+        keeper: Keeper::new(log, options(opened, follow)),
         lease,
         stop,
         streams,
         is_closed: false,
         has_given_up: false,
+        denied: None,
         follow: call.follow,
         news: Vec::new(),
     };
     let result = run.until_the_end(&mut screen);
+    if let Some(denied) = run.denied.take() {
+        screen.clear();
+        return Err(denied.into());
+    }
     match result {
         Ok(()) if run.has_given_up => {
             screen.clear();
@@ -84,10 +96,10 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
             failure.map_or(Ok(()), |why| Err(why.into()))
         }
         Err(halt) => {
-            let answers = halted::answers_to(&halt, &opened);
+            let answers = halted::answers_to(&halt, opened);
             let typed: Vec<String> = answers.into_iter().map(|(typed, _)| typed).collect();
             screen.halt(&halt.to_string(), &typed);
-            Err(halted::failure(&halt, &opened))
+            Err(halted::failure(&halt, opened))
         }
     }
 }
@@ -101,6 +113,8 @@ struct Running {
     is_closed: bool,
     /// Whether it was asked to finish, and the log did not let it.
     has_given_up: bool,
+    /// Why the lease is not got, where waiting for it is of no use.
+    denied: Option<LogError>,
     follow: bool,
     news: Vec<News>,
 }
@@ -116,6 +130,9 @@ impl Running {
             self.look_after_streams(screen);
             let signals = Signals { lease: self.lease.held(), stop };
             let next = self.keeper.turn(now, signals)?;
+            if next == Next::Standby && self.is_denied(screen) {
+                return Ok(());
+            }
             self.keeper.take_news(&mut self.news);
             for news in self.news.drain(..) {
                 screen.news(&news);
@@ -137,6 +154,15 @@ impl Running {
                 Next::Standby => thread::sleep(STANDBY),
             }
         }
+    }
+
+    /// Whether the log has said that there is no use in waiting for the lease. What else keeps it
+    /// from being got is told.
+    fn is_denied(&mut self, screen: &mut Screen) -> bool {
+        let trouble = self.keeper.log().lease_trouble();
+        screen.stands_by(trouble.as_ref().map(ToString::to_string));
+        self.denied = trouble.filter(|trouble| matches!(trouble, LogError::Denied(_)));
+        self.denied.is_some()
     }
 
     /// Looks after the sources without an end: once nothing more comes of them the run ends like

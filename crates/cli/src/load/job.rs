@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alluvium_ledger::log::{Errand, Lease, Log};
+use alluvium_ledger::log::{Errand, Lease, Log, LogError};
 
 use super::{Loaded, Loader, is_stream, marks::Marks};
 use crate::{
@@ -60,8 +60,15 @@ impl Job<'_> {
             if self.stop.is_asked() {
                 return Ok(None);
             }
+            let trouble = log.lease_trouble();
+            if let Some(denied @ LogError::Denied(_)) = trouble {
+                return Err(denied.into());
+            }
             if !has_said && since.elapsed() > QUIET {
-                note(&format!("waiting: another process is loading into topic {topic}"));
+                note(&match trouble {
+                    Some(why) => format!("waiting: {why}"),
+                    None => format!("waiting: another process is loading into topic {topic}"),
+                });
                 has_said = true;
             }
             thread::sleep(LOOK);

@@ -37,6 +37,7 @@ use crate::{
     plain,
     source::Position,
     store::Store,
+    topics::{self, Fault},
 };
 
 /// How often plain lines say how far it is.
@@ -69,6 +70,8 @@ pub struct Screen {
     trouble: Option<(String, Instant)>,
     /// What was last said to be waited for.
     waiting: Option<String>,
+    /// Why the lease is not got, where that is known.
+    standing_by: Option<String>,
     was_stopped: bool,
     previous: Option<LastRun>,
 }
@@ -94,9 +97,34 @@ impl Screen {
             still_since: None,
             trouble: None,
             waiting: None,
+            standing_by: None,
             was_stopped: false,
             previous: last_run::read(&opened.place, &opened.spec.name),
         }
+    }
+
+    /// What is wrong with topics that are there, and of which nobody can say: a line each.
+    pub fn topics(&mut self, faults: &[Fault], unseen: &[String]) {
+        for fault in faults {
+            if let Form::Json = self.form {
+                let mut event = topics::fault(fault);
+                event["event"] = "topic".into();
+                say(&plain::json(&event));
+            } else {
+                let Fault { topic, why, mend } = fault;
+                note(&plain::line(&format!("wrong      {topic}: {why}: {mend}")));
+            }
+        }
+        if let ([_, ..], false) = (unseen, matches!(self.form, Form::Json)) {
+            let topics = words::listed(unseen);
+            let why = "this user may not see (DescribeConfigs)";
+            note(&plain::line(&format!("unseen     how {topics} are kept {why}")));
+        }
+    }
+
+    /// Why the lease is not got; `None`: somebody else has it.
+    pub fn stands_by(&mut self, why: Option<String>) {
+        self.standing_by = why;
     }
 
     /// A source is being loaded.
@@ -243,6 +271,9 @@ impl Screen {
     /// What it waits for, if anything.
     fn reason(&self, keeper: &Keeper<Store>, next: Next, now: Instant) -> Option<String> {
         if next == Next::Standby {
+            if let Some(why) = &self.standing_by {
+                return Some(why.clone());
+            }
             return Some("another process runs this pipeline; standing by".into());
         }
         if let Some((why, at)) = &self.trouble
