@@ -79,9 +79,9 @@ fn learn(opened: &Opened, call: &args::Run) -> Result<(), Failure> {
         news: Vec::new(),
     };
     let result = run.until_the_end(&mut screen);
-    if let Some(denied) = run.denied.take() {
+    if let Some(why) = run.denied {
         screen.clear();
-        return Err(denied.into());
+        return Err(why.into());
     }
     match result {
         Ok(()) if run.has_given_up => {
@@ -113,7 +113,7 @@ struct Running {
     is_closed: bool,
     /// Whether it was asked to finish, and the log did not let it.
     has_given_up: bool,
-    /// Why the lease is not got, where waiting for it is of no use.
+    /// Why it will never hold the lease.
     denied: Option<LogError>,
     follow: bool,
     news: Vec<News>,
@@ -130,12 +130,12 @@ impl Running {
             self.look_after_streams(screen);
             let signals = Signals { lease: self.lease.held(), stop };
             let next = self.keeper.turn(now, signals)?;
-            if next == Next::Standby && self.is_denied(screen) {
-                return Ok(());
-            }
             self.keeper.take_news(&mut self.news);
             for news in self.news.drain(..) {
                 screen.news(&news);
+            }
+            if next == Next::Standby && self.is_denied(screen) {
+                return Ok(());
             }
             screen.tick(&self.keeper, next);
             match next {
@@ -156,15 +156,6 @@ impl Running {
         }
     }
 
-    /// Whether the log has said that there is no use in waiting for the lease. What else keeps it
-    /// from being got is told.
-    fn is_denied(&mut self, screen: &mut Screen) -> bool {
-        let trouble = self.keeper.log().lease_trouble();
-        screen.stands_by(trouble.as_ref().map(ToString::to_string));
-        self.denied = trouble.filter(|trouble| matches!(trouble, LogError::Denied(_)));
-        self.denied.is_some()
-    }
-
     /// Looks after the sources without an end: once nothing more comes of them the run ends like
     /// any other, with all that they brought. So it does when one has failed, though others may go
     /// on: a run that waits for what cannot come looks as if all were well.
@@ -177,6 +168,15 @@ impl Running {
         if is_over && !std::mem::replace(&mut self.is_closed, true) {
             self.keeper.close();
         }
+    }
+
+    /// Whether the brokers do not let it stand by; that they cannot be reached is said.
+    fn is_denied(&mut self, screen: &mut Screen) -> bool {
+        match self.keeper.log().lease_trouble() {
+            Some(error @ LogError::Denied(_)) => self.denied = Some(error),
+            trouble => screen.stands_by(trouble.map(|error| error.to_string())),
+        }
+        self.denied.is_some()
     }
 
     /// Whether there is no use in standing by.

@@ -191,7 +191,7 @@ impl Store {
         }
     }
 
-    /// Why the lease that was asked for is not got, where it is not that somebody else has it.
+    /// Why the newest lease is not got, when the brokers have said so.
     pub fn lease_trouble(&self) -> Option<LogError> {
         match self {
             Store::Embedded(_) => None,

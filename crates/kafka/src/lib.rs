@@ -35,8 +35,8 @@ pub use crate::{
     tools::{ADMIN_FILE, Resource, Right, Tools},
 };
 
-/// A trouble older than this is over: somebody else has the lease.
-const LEASE_TROUBLE_AGE_MAX: Duration = Duration::from_secs(10);
+/// A trouble as old as this may be over.
+const RECENT: Duration = Duration::from_secs(10);
 
 /// A log on Kafka. Cheap to clone; clones share the client that asks.
 #[derive(Clone)]
@@ -139,11 +139,16 @@ impl KafkaLog {
         self.shared.asker.said.lines()
     }
 
-    /// Why the newest lease is not got, when the servers have said so of late: the client asks
-    /// again all the time.
+    /// Why the newest lease is not got, when the servers have said so.
     pub fn lease_trouble(&self) -> Option<LogError> {
         let lease = lock(&self.shared.lease);
-        let trouble = lease.as_ref()?.trouble(LEASE_TROUBLE_AGE_MAX)?;
+        let newest = lease.as_ref()?.trouble(Duration::MAX)?;
+        // What is not allowed is said once; that nobody answers is said as long as it is so.
+        let is_past = || lease.as_ref().is_some_and(|lease| lease.trouble(RECENT).is_none());
+        if !newest.is_denial() && is_past() {
+            return None;
+        }
+        let trouble = newest;
         Some(trouble.error("asking for the lease", self.servers()))
     }
 

@@ -55,7 +55,7 @@ impl Job<'_> {
     pub(super) fn turn(&self, log: &mut Store) -> anyhow::Result<Option<Box<dyn Lease>>> {
         let topic = self.topic();
         let mut lease = log.lease(&self.opened.spec.name, Errand::Load { topic })?;
-        let (since, mut has_said) = (Instant::now(), false);
+        let (since, mut said) = (Instant::now(), String::new());
         while !lease.held() {
             if self.stop.is_asked() {
                 return Ok(None);
@@ -64,12 +64,13 @@ impl Job<'_> {
             if let Some(denied @ LogError::Denied(_)) = trouble {
                 return Err(denied.into());
             }
-            if !has_said && since.elapsed() > QUIET {
-                note(&match trouble {
-                    Some(why) => format!("waiting: {why}"),
-                    None => format!("waiting: another process is loading into topic {topic}"),
-                });
-                has_said = true;
+            if since.elapsed() > QUIET {
+                let others = || format!("another process is loading into topic {topic}");
+                let why = trouble.map_or_else(others, |error| error.to_string());
+                if said != why {
+                    note(&format!("waiting: {why}"));
+                    said = why;
+                }
             }
             thread::sleep(LOOK);
         }

@@ -70,8 +70,8 @@ pub struct Screen {
     trouble: Option<(String, Instant)>,
     /// What was last said to be waited for.
     waiting: Option<String>,
-    /// Why the lease is not got, where that is known.
-    standing_by: Option<String>,
+    /// Why it stands by, where it is not that another process runs.
+    stands_by: Option<String>,
     was_stopped: bool,
     previous: Option<LastRun>,
 }
@@ -97,7 +97,7 @@ impl Screen {
             still_since: None,
             trouble: None,
             waiting: None,
-            standing_by: None,
+            stands_by: None,
             was_stopped: false,
             previous: last_run::read(&opened.place, &opened.spec.name),
         }
@@ -120,11 +120,6 @@ impl Screen {
             let why = "this user may not see (DescribeConfigs)";
             note(&plain::line(&format!("unseen     how {topics} are kept {why}")));
         }
-    }
-
-    /// Why the lease is not got; `None`: somebody else has it.
-    pub fn stands_by(&mut self, why: Option<String>) {
-        self.standing_by = why;
     }
 
     /// A source is being loaded.
@@ -214,6 +209,11 @@ impl Screen {
         }
     }
 
+    /// It stands by: because of this, or because another process runs the pipeline.
+    pub fn stands_by(&mut self, why: Option<String>) {
+        self.stands_by = why;
+    }
+
     /// Called after every turn: takes the time, and does more only ten times a second.
     pub fn tick(&mut self, keeper: &Keeper<Store>, next: Next) {
         let now = Instant::now();
@@ -271,10 +271,8 @@ impl Screen {
     /// What it waits for, if anything.
     fn reason(&self, keeper: &Keeper<Store>, next: Next, now: Instant) -> Option<String> {
         if next == Next::Standby {
-            if let Some(why) = &self.standing_by {
-                return Some(why.clone());
-            }
-            return Some("another process runs this pipeline; standing by".into());
+            let others = || "another process runs this pipeline; standing by".into();
+            return Some(self.stands_by.clone().unwrap_or_else(others));
         }
         if let Some((why, at)) = &self.trouble
             && now.saturating_duration_since(*at) < TROUBLE

@@ -138,18 +138,24 @@ impl Report {
         self.reaches.iter().map(|reach| reach.lag(self.is_held)).sum()
     }
 
-    /// The topics that are not there, and what makes them.
+    /// The topics that are not there, and what becomes of that.
     fn missing(&self) -> Vec<String> {
-        let opened = &self.look.opened;
+        let (opened, has_run) = (&self.look.opened, self.standing.fold.term > 0);
+        let (another, load) = (opened.run_as_another(), opened.command("load", "SOURCE"));
         let mut missing = Vec::new();
         for (name, input) in &opened.spec.input {
-            let is_there = self.reaches.iter().any(|reach| reach.input == *name);
-            // What the file loads is made and filled by the run that is waited for.
-            if is_there || self.standing.fold.term == 0 && !input.load.is_empty() {
-                continue;
+            let topic = input.topic(name);
+            match self.reaches.iter().any(|reach| reach.input == *name) {
+                true => {}
+                false if has_run => missing.push(format!(
+                    "there is no topic {topic} any more, which input {name} reads: {another}"
+                )),
+                // What the file loads is made and filled by the run that is waited for.
+                false if !input.load.is_empty() => {}
+                false => {
+                    missing.push(format!("there is no topic {topic}: a producer or {load} fills it"));
+                }
             }
-            let (topic, load) = (input.topic(name), opened.command("load", "SOURCE"));
-            missing.push(format!("there is no topic {topic}: a producer or {load} fills it"));
         }
         let again = opened.command("run", "");
         let gone = self.gone.iter();
