@@ -153,7 +153,8 @@ impl Report {
                 // What the file loads is made and filled by the run that is waited for.
                 false if !input.load.is_empty() => {}
                 false => {
-                    missing.push(format!("there is no topic {topic}: a producer or {load} fills it"));
+                    missing
+                        .push(format!("there is no topic {topic}: a producer or {load} fills it"));
                 }
             }
         }
