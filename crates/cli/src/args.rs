@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     about,
     after_help = "\
 Begin with:
-  alluvium new data.csv            writes a pipeline file that runs
+  alluvium new data.csv            writes a pipeline file that runs; so does kafka://HOST:PORT/TOPIC
   alluvium run pipeline.toml       learns it, and says how well
 
 check, run, status, decide, models list and models rollback take pipeline.toml in this directory
@@ -81,7 +81,7 @@ pub struct Named {
 /// Settings of `new`.
 #[derive(Debug, Args)]
 pub struct New {
-    /// A file of CSV or NDJSON, compressed or not.
+    /// A file of CSV or NDJSON, compressed or not; or a live topic, kafka://HOST:PORT/TOPIC.
     pub sample: PathBuf,
     /// The column or key to foretell. Left out: guessed, and marked as a guess.
     #[arg(long, value_name = "NAME")]
@@ -89,6 +89,9 @@ pub struct New {
     /// Where to write; never overwrites.
     #[arg(long, default_value = "pipeline.toml", value_name = "FILE")]
     pub to: PathBuf,
+    /// Of a live topic: Kafka's own client.properties, for TLS, users and passwords.
+    #[arg(long, value_name = "FILE")]
+    pub client: Option<PathBuf>,
 }
 
 /// Settings of `check`.
@@ -96,6 +99,10 @@ pub struct New {
 pub struct Check {
     #[command(flatten)]
     pub pipeline: Pipeline,
+    /// Look at the topics instead: which are there, how they are kept, what this user may do; and
+    /// the commands of Kafka's own tools that make what is missing and mend what is wrong.
+    #[arg(long)]
+    pub topics: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

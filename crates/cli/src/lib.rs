@@ -33,6 +33,7 @@ pub mod store;
 pub mod streams;
 pub mod table;
 pub mod tell;
+pub mod topics;
 pub mod typed;
 pub mod verbs;
 pub mod verify;

@@ -10,7 +10,7 @@ use alluvium_ledger::{
 
 use crate::{
     args, clock, failure::Failure, halted, load, look::who, open::Opened, patience, screen::Screen,
-    signals::Stop, source::Position, store::Store, streams::Streams,
+    signals::Stop, source::Position, store::Store, streams::Streams, topics,
 };
 
 /// How long a process that stands by, or whose log fails, waits before it looks again.
@@ -43,11 +43,18 @@ pub fn options(opened: &Opened, follow: bool) -> Options {
 /// When the log fails, or the pipeline halts.
 pub fn run(call: &args::Run) -> Result<(), Failure> {
     let opened = Opened::read(&call.pipeline.file, &call.pipeline.named)?;
+    learn(&opened, call).map_err(|failure| topics::with_hint(failure, &opened))
+}
+
+fn learn(opened: &Opened, call: &args::Run) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let mut log = opened.log()?;
-    let mut screen = Screen::new(&opened, call.json, call.follow);
+    let mut screen = Screen::new(opened, call.json, call.follow);
+    let look = || topics::faults(opened, &mut log);
+    let Some((faults, unseen)) = patience::until(&stop, look)? else { return Ok(()) };
+    screen.topics(&faults, &unseen);
     let mut loading = |source: &str, read, at: &Position| screen.loading(source, read, at);
-    let fill = || load::fill(&opened, &mut log, &stop, &mut loading);
+    let fill = || load::fill(opened, &mut log, &stop, &mut loading);
     let loads = patience::until(&stop, fill)?.unwrap_or_default();
     for (topic, loaded) in &loads {
         screen.loaded(topic, loaded);
@@ -56,12 +63,12 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
         screen.stopped_loading();
         return Ok(());
     }
-    let streams = Streams::begin(&opened, &log, &stop);
+    let streams = Streams::begin(opened, &log, &stop);
     let follow = call.follow || streams.is_some();
     let ask = || Ok(log.lease(&opened.spec.name, Errand::Run)?);
     let Some(lease) = patience::until(&stop, ask)? else { return Ok(()) };
     let mut run = Running {
-        keeper: Keeper::new(log, options(&opened, follow)),
+        keeper: Keeper::new(log, options(opened, follow)),
         lease,
         stop,
         streams,
@@ -89,10 +96,10 @@ pub fn run(call: &args::Run) -> Result<(), Failure> {
             failure.map_or(Ok(()), |why| Err(why.into()))
         }
         Err(halt) => {
-            let answers = halted::answers_to(&halt, &opened);
+            let answers = halted::answers_to(&halt, opened);
             let typed: Vec<String> = answers.into_iter().map(|(typed, _)| typed).collect();
             screen.halt(&halt.to_string(), &typed);
-            Err(halted::failure(&halt, &opened))
+            Err(halted::failure(&halt, opened))
         }
     }
 }

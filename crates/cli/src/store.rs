@@ -7,6 +7,7 @@ use std::{
 
 use alluvium_embedded::Embedded;
 use alluvium_flow::spec::{KafkaLog as KafkaChoice, LogChoice};
+pub use alluvium_kafka::{ADMIN_FILE, Holder, Resource, Right, Seen, Tools, Topic, TopicSettings};
 use alluvium_kafka::{Group, KafkaLog};
 use alluvium_learn::Time;
 use alluvium_ledger::log::{
@@ -64,6 +65,39 @@ impl Place {
         Ok(Place::Kafka(settings))
     }
 
+    /// A live topic by its address, `kafka://HOST:PORT/TOPIC`, and where it is; `None`: it is the
+    /// address of something else. `client`: how Kafka is reached, beside its address.
+    ///
+    /// # Errors
+    /// When the address has no host or no topic, or the settings of Kafka's client are wrong.
+    pub fn of_topic(
+        address: &str,
+        client: Option<&Path>,
+    ) -> Option<Result<(Place, String), Failure>> {
+        let rest = address.strip_prefix(KAFKA)?;
+        let (servers, topic) = rest.split_once('/').unwrap_or((rest, ""));
+        if servers.is_empty() || topic.is_empty() || topic.contains('/') {
+            let why = format!("`{address}` is no live topic: write kafka://HOST:PORT/TOPIC");
+            return Some(Err(Failure::Usage(why)));
+        }
+        let settings = alluvium_kafka::Settings::new(servers, client.map(Path::to_path_buf));
+        let checked = settings.check().map_err(|mistake| Failure::Usage(mistake.to_string()));
+        Some(checked.map(|()| (Place::Kafka(settings), topic.to_string())))
+    }
+
+    /// How the pipeline file says that its log is there, where the client's settings lie at this
+    /// path, seen from the file; nothing for the log that needs no saying.
+    pub fn in_file(&self, client: Option<&str>) -> Vec<(&'static str, String)> {
+        match self {
+            Place::Directory(_) => Vec::new(),
+            Place::Kafka(settings) => {
+                let mut lines = vec![("log.kafka.servers", settings.servers.clone())];
+                lines.extend(client.map(|path| ("log.kafka.client", path.to_string())));
+                lines
+            }
+        }
+    }
+
     /// The directory of an embedded log.
     pub fn directory(&self) -> Option<&Path> {
         match self {
@@ -78,6 +112,17 @@ impl Place {
             std::fs::read_dir(directory).is_ok_and(|mut files| files.next().is_some())
         };
         self.directory().is_some_and(|directory| !has_files(directory))
+    }
+
+    /// What to type to make the topics of a log that somebody administers; `None`: nobody has to.
+    ///
+    /// # Errors
+    /// When the settings of Kafka's client are wrong.
+    pub fn tools(&self) -> anyhow::Result<Option<Tools>> {
+        Ok(match self {
+            Place::Directory(_) => None,
+            Place::Kafka(settings) => Some(Tools::of(settings)?),
+        })
     }
 
     /// Opens the log, and makes it if it is not there. Kafka is not asked anything yet.
@@ -131,15 +176,88 @@ impl Store {
         }
     }
 
-    /// Whether somebody holds the lease to run a pipeline.
+    /// Whether somebody holds the lease to run a pipeline, and who, where the log can tell.
     ///
     /// # Errors
     /// When the log fails.
-    pub fn is_held(&mut self, pipeline: &str) -> Result<bool, LogError> {
+    pub fn holder(&mut self, pipeline: &str) -> Result<(bool, Option<Holder>), LogError> {
         match self {
             // Asking takes a free lease; it is given back at once.
-            Store::Embedded(log) => Ok(!log.lease(pipeline, Errand::Run)?.held()),
-            Store::Kafka(log) => Ok(log.lease_holder(pipeline)?.is_some()),
+            Store::Embedded(log) => Ok((!log.lease(pipeline, Errand::Run)?.held(), None)),
+            Store::Kafka(log) => {
+                let holder = log.lease_holder(pipeline)?;
+                Ok((holder.is_some(), holder))
+            }
+        }
+    }
+
+    /// Why the newest lease is not got, when the brokers have said so.
+    pub fn lease_trouble(&self) -> Option<LogError> {
+        match self {
+            Store::Embedded(_) => None,
+            Store::Kafka(log) => log.lease_trouble(),
+        }
+    }
+
+    /// What can be seen of a topic that somebody administers; `None`: nobody has to.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn seen(&mut self, topic: &str) -> Result<Option<Seen>, LogError> {
+        match self {
+            Store::Embedded(_) => Ok(None),
+            Store::Kafka(log) => log.topic(topic).map(Some),
+        }
+    }
+
+    /// Whether a topic could be made.
+    ///
+    /// # Errors
+    /// [`LogError::Denied`] when it may not be; others when the log fails.
+    pub fn may_create(&mut self, topic: &str, partitions: u32) -> Result<(), LogError> {
+        match self {
+            Store::Embedded(_) => Ok(()),
+            Store::Kafka(log) => log.may_create(topic, partitions),
+        }
+    }
+
+    /// The group by which an errand has its lease, and what this user may do with it; `None`:
+    /// there are no groups.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn lease_group(
+        &mut self,
+        pipeline: &str,
+        errand: Errand<'_>,
+    ) -> Result<Option<(String, Vec<Right>)>, LogError> {
+        match self {
+            Store::Embedded(_) => Ok(None),
+            Store::Kafka(log) => {
+                let group = KafkaLog::lease_group(pipeline, errand);
+                let rights = log.group_rights(&group)?;
+                Ok(Some((group, rights)))
+            }
+        }
+    }
+
+    /// The names of all topics that this user may know of, where the log can list them.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn topics(&mut self) -> Result<Vec<String>, LogError> {
+        match self {
+            Store::Embedded(_) => Ok(Vec::new()),
+            Store::Kafka(log) => log.topics(),
+        }
+    }
+
+    /// What the client of the log has said of late, for people who look for the reason of
+    /// something.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Store::Embedded(_) => Vec::new(),
+            Store::Kafka(log) => log.lines(),
         }
     }
 
@@ -152,14 +270,6 @@ impl Store {
         match self {
             Store::Embedded(_) => Ok(None),
             Store::Kafka(log) => log.group(name, topics).map(Some),
-        }
-    }
-
-    /// Why the newest lease is not got, when the brokers have said so.
-    pub fn lease_trouble(&self) -> Option<LogError> {
-        match self {
-            Store::Embedded(_) => None,
-            Store::Kafka(log) => log.lease_trouble(),
         }
     }
 
@@ -222,5 +332,22 @@ mod tests {
         assert_eq!(of(on_kafka, Some("there")).unwrap(), directory("there"));
         assert!(of(embedded, Some("kafka://")).is_err());
         assert!(of(embedded, Some("kafka://b:2/topic")).is_err());
+    }
+
+    #[test]
+    fn a_live_topic_has_a_host_and_a_name() {
+        let of = |address: &str| Place::of_topic(address, None);
+        assert!(of("data.csv").is_none());
+        let (place, topic) = of("kafka://a:1,b:2/orders.v1").unwrap().unwrap();
+        assert_eq!((&place, &*topic), (&kafka("a:1,b:2"), "orders.v1"));
+        let lines = place.in_file(Some("client.properties"));
+        let expected =
+            [("log.kafka.servers", "a:1,b:2"), ("log.kafka.client", "client.properties")];
+        assert_eq!(lines, expected.map(|(key, value)| (key, value.to_string())));
+        for wrong in ["kafka://", "kafka://a:1", "kafka://a:1/", "kafka:///x", "kafka://a:1/x/y"] {
+            assert!(of(wrong).unwrap().is_err(), "{wrong}");
+        }
+        let client = Some(Path::new("nowhere.properties"));
+        assert!(Place::of_topic("kafka://a:1/x", client).unwrap().is_err());
     }
 }

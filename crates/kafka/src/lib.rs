@@ -21,6 +21,7 @@ mod properties;
 mod reader;
 mod settings;
 mod shared;
+mod tools;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,12 +29,13 @@ use alluvium_learn::Time;
 use alluvium_ledger::log::{
     Appender, Ends, Errand, Lease, Log, LogError, Policy, RecordReader, Span,
 };
-use rdkafka::{Offset, consumer::Consumer};
+use rdkafka::{Offset, consumer::Consumer, error::RDKafkaErrorCode as Code};
 
 use crate::{context::lock, failure::Refusal, shared::Shared};
 pub use crate::{
     group::{Given, Group, Place, Stands, Turn},
     settings::{Mistake, Settings},
+    tools::{ADMIN_FILE, Resource, Right, Tools},
 };
 
 /// A trouble as old as this may be over.
@@ -45,17 +47,78 @@ pub struct KafkaLog {
     shared: Arc<Shared>,
 }
 
-/// How a topic is kept, for whoever checks it before a pipeline runs.
+/// What this user can see of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// There is no such topic.
+    Missing,
+    /// This user may not know whether it is there.
+    Hidden,
+    /// It is there.
+    There(Topic),
+}
+
+/// A topic that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// How many partitions it has.
+    pub partitions: u32,
+    /// What this user may do with it.
+    pub rights: Vec<Right>,
+    /// How it is kept; `None`: this user may not see that.
+    pub settings: Option<TopicSettings>,
+}
+
+/// How a topic is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicSettings {
-    /// What becomes of old records.
-    pub policy: Policy,
+    /// Whether `cleanup.policy` has `compact`: of each key the newest record stays.
+    pub compacts: bool,
+    /// Whether it has `delete`: what is old or too much goes.
+    pub deletes: bool,
+    /// `retention.ms`; `None`: for ever. Of no effect where nothing is deleted.
+    pub retention_ms: Option<u64>,
+    /// `retention.bytes`, of a partition; `None`: no bound. Of no effect where nothing is deleted.
+    pub retention_bytes: Option<u64>,
     /// `compression.type`: anything but `zstd` lets a small record become a very large one.
     pub compression: String,
-    /// `message.timestamp.type`: `CreateTime` or `LogAppendTime`.
-    pub timestamps: String,
     /// The largest batch the topic takes, in bytes.
     pub batch_bytes_max: Option<u64>,
+}
+
+impl TopicSettings {
+    fn of(configs: &[(String, String)]) -> TopicSettings {
+        let value = |name: &str| {
+            configs.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+        };
+        let policy = value("cleanup.policy");
+        // -1 is no number of anything: they stay.
+        TopicSettings {
+            compacts: policy.contains("compact"),
+            deletes: policy.contains("delete"),
+            retention_ms: value("retention.ms").parse().ok(),
+            retention_bytes: value("retention.bytes").parse().ok(),
+            compression: value("compression.type").to_owned(),
+            batch_bytes_max: value("max.message.bytes").parse().ok(),
+        }
+    }
+
+    /// What becomes of old records, as the ledger asks it.
+    fn policy(&self) -> Policy {
+        match self.compacts {
+            true => Policy::Compact,
+            false => Policy::Delete { retention_ms: self.retention_ms },
+        }
+    }
+}
+
+/// Who holds a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The host it comes from, as the brokers see it.
+    pub host: String,
+    /// The group's name for it.
+    pub member: String,
 }
 
 impl KafkaLog {
@@ -100,12 +163,11 @@ impl KafkaLog {
         Group::join(&self.shared, name, topics)
     }
 
-    /// Who holds the lease of a pipeline: the host of the client that has it, or `None`. Does not
-    /// ask for it.
+    /// Who holds the lease of a pipeline, or `None`. Does not ask for it.
     ///
     /// # Errors
     /// When the log cannot be reached, or does not say.
-    pub fn lease_holder(&mut self, pipeline: &str) -> Result<Option<String>, LogError> {
+    pub fn lease_holder(&mut self, pipeline: &str) -> Result<Option<Holder>, LogError> {
         let (asker, group) = (&self.shared.asker, lease::group(pipeline, Errand::Run));
         let timeout = self.shared.settings.answer_timeout;
         let found = asker.handle.client().fetch_group_list(Some(&group), timeout);
@@ -120,29 +182,69 @@ impl KafkaLog {
             let control = format!("{pipeline}.control");
             bytes.windows(control.len()).any(|window| window == control.as_bytes())
         });
-        Ok(holder.map(|member| member.client_host().trim_start_matches('/').to_owned()))
+        Ok(holder.map(|member| Holder {
+            host: member.client_host().trim_start_matches('/').to_owned(),
+            member: member.id().to_owned(),
+        }))
     }
 
-    /// How a topic is kept. `None`: there is no such topic, or this user may not see it.
+    /// What this user can see of a topic, and may do with it.
     ///
     /// # Errors
     /// When the log cannot be reached.
-    pub fn topic_settings(&mut self, topic: &str) -> Result<Option<TopicSettings>, LogError> {
+    pub fn topic(&mut self, topic: &str) -> Result<Seen, LogError> {
         let asker = &self.shared.asker;
-        if asker.describe(topic)?.is_none() {
-            return Ok(None);
-        }
-        let Some(configs) = asker.configs(topic)? else { return Ok(None) };
-        let value = |name: &str| {
-            let found = configs.iter().find(|(found, _)| found == name);
-            found.map(|(_, value)| value.clone())
+        let described = match asker.describe_with(topic, true) {
+            Ok(Some(described)) => described,
+            Ok(None) => return Ok(Seen::Missing),
+            Err(refusal) if refusal.code == Code::TopicAuthorizationFailed => {
+                return Ok(Seen::Hidden);
+            }
+            Err(refusal) => {
+                return Err(asker.error(&refusal, &format!("asking for topic `{topic}`")));
+            }
         };
-        Ok(Some(TopicSettings {
-            policy: policy_of(&configs),
-            compression: value("compression.type").unwrap_or_default(),
-            timestamps: value("message.timestamp.type").unwrap_or_default(),
-            batch_bytes_max: value("max.message.bytes").and_then(|bytes| bytes.parse().ok()),
+        let configs = match asker.configs(topic) {
+            Err(LogError::NoTopic { .. }) => return Ok(Seen::Missing),
+            configs => configs?,
+        };
+        Ok(Seen::There(Topic {
+            partitions: described.led.len() as u32,
+            rights: described.rights,
+            settings: configs.map(|configs| TopicSettings::of(&configs)),
         }))
+    }
+
+    /// The name of the group by which an errand of a pipeline has its lease.
+    pub fn lease_group(pipeline: &str, errand: Errand<'_>) -> String {
+        lease::group(pipeline, errand)
+    }
+
+    /// What this user may do with a consumer group, whether it is there or not.
+    ///
+    /// # Errors
+    /// When the log cannot be reached, or does not say.
+    pub fn group_rights(&mut self, group: &str) -> Result<Vec<Right>, LogError> {
+        let asker = &self.shared.asker;
+        match native::group_rights(&asker.handle, group, self.shared.settings.answer_timeout) {
+            Err(refusal) if refusal.code == Code::GroupAuthorizationFailed => Ok(Vec::new()),
+            Err(refusal) => Err(asker.error(&refusal, &format!("asking for the group `{group}`"))),
+            Ok(rights) => Ok(rights),
+        }
+    }
+
+    /// The names of all topics that this user may know of, but for Kafka's own.
+    ///
+    /// # Errors
+    /// When the log cannot be reached.
+    pub fn topics(&mut self) -> Result<Vec<String>, LogError> {
+        let asker = &self.shared.asker;
+        let found = asker.handle.fetch_metadata(None, self.shared.settings.answer_timeout);
+        asker.handle.context().serve(&asker.handle);
+        let found =
+            found.map_err(|error| asker.error(&Refusal::of(&error), "asking for all topics"))?;
+        let names = found.topics().iter().map(|topic| topic.name().to_owned());
+        Ok(names.filter(|name| !name.starts_with("__")).collect())
     }
 
     /// Whether a topic of that name is there or could be made. Makes nothing.
@@ -153,16 +255,6 @@ impl KafkaLog {
         let policy = Policy::Delete { retention_ms: None };
         self.shared.asker.create(topic, partitions, policy, true)
     }
-}
-
-/// What becomes of old records, by a topic's settings.
-fn policy_of(configs: &[(String, String)]) -> Policy {
-    let value = |name: &str| configs.iter().find(|(found, _)| found == name).map(|(_, v)| &**v);
-    if value("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-        return Policy::Compact;
-    }
-    // -1 is no number of milliseconds: they stay.
-    Policy::Delete { retention_ms: value("retention.ms").and_then(|ms| ms.parse().ok()) }
 }
 
 impl Log for KafkaLog {
@@ -182,7 +274,7 @@ impl Log for KafkaLog {
             asker.configs(topic).and_then(|configs| Ok((configs, asker.ends(topic, &all)?)));
         match asked {
             Ok((configs, partitions)) => {
-                let policy = configs.map(|configs| policy_of(&configs));
+                let policy = configs.map(|configs| TopicSettings::of(&configs).policy());
                 Ok(Some(Ends { id: described.id, policy, partitions }))
             }
             Err(LogError::NoTopic { .. }) => Ok(None),

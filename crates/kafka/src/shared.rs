@@ -24,6 +24,7 @@ use crate::{
     failure::Refusal,
     native::{self, Described, Handle},
     settings::{Properties, Settings},
+    tools,
 };
 
 /// A topic that was there a moment ago is taken for missing only after so long: not every broker
@@ -162,10 +163,19 @@ impl Asker {
 
     /// What a topic is; `None`: there is no such topic.
     pub(crate) fn describe(&self, topic: &str) -> Result<Option<Described>, LogError> {
-        let began = Instant::now();
         let doing = || format!("asking for topic `{topic}`");
+        self.describe_with(topic, false).map_err(|refusal| self.error(&refusal, &doing()))
+    }
+
+    /// As [`Asker::describe`], if need be with what this user may do with it.
+    pub(crate) fn describe_with(
+        &self,
+        topic: &str,
+        rights: bool,
+    ) -> Result<Option<Described>, Refusal> {
+        let began = Instant::now();
         loop {
-            let answers = native::describe(&self.handle, &[topic], self.timeout);
+            let answers = native::describe(&self.handle, &[topic], rights, self.timeout);
             let answer = answers.and_then(|mut answers| {
                 answers.pop().unwrap_or_else(|| Err(Refusal::invalid("an empty answer")))
             });
@@ -185,9 +195,7 @@ impl Asker {
                         return Ok(None);
                     }
                 }
-                Err(refusal) if is_late || !is_passing(refusal.code) => {
-                    return Err(self.error(&refusal, &doing()));
-                }
+                Err(refusal) if is_late || !is_passing(refusal.code) => return Err(refusal),
                 Err(_) => {}
             }
             thread::sleep(AGAIN);
@@ -293,19 +301,17 @@ impl Asker {
         policy: Policy,
         for_show: bool,
     ) -> Result<(), LogError> {
-        let retention = match policy {
-            Policy::Delete { retention_ms: Some(ms) } => ms.to_string(),
-            _ => "-1".to_owned(),
-        };
-        let mut configs = match policy {
-            Policy::Delete { .. } => vec![
-                ("cleanup.policy", "delete"),
-                ("retention.ms", &*retention),
-                ("retention.bytes", "-1"),
-            ],
-            Policy::Compact => vec![("cleanup.policy", "compact")],
-        };
-        configs.push(("compression.type", "zstd"));
+        // Who may only read a topic may not make it; one that is there needs no making.
+        if !for_show {
+            match self.describe(topic) {
+                Ok(Some(_)) => return Ok(()),
+                Err(error @ LogError::Unavailable(_)) => return Err(error),
+                Ok(None) | Err(_) => {}
+            }
+        }
+        let settings = tools::settings_of(policy);
+        let mut configs: Vec<(&str, &str)> =
+            settings.iter().map(|(name, value)| (*name, &**value)).collect();
         configs.push(("message.timestamp.type", "CreateTime"));
         // Since 4.0 brokers refuse timestamps an hour ahead; those of records that are loaded are
         // what they are.
@@ -400,7 +406,9 @@ impl Watch {
             return;
         }
         // Whoever cannot be reached now is asked again in a second.
-        let Ok(found) = native::describe(&asker.handle, &names, asker.timeout) else { return };
+        let Ok(found) = native::describe(&asker.handle, &names, false, asker.timeout) else {
+            return;
+        };
         for watched in &watched {
             let Ok(index) = names.binary_search(&&*watched.topic) else { continue };
             let is_gone = match &found[index] {

@@ -203,7 +203,8 @@ fn the_lease_goes_on_and_goes_over() {
     let mut first = logs[0].lease("p", Errand::Run).unwrap();
     until("the lease", || first.held().then_some(()));
     let holder = until("the holder", || logs[1].lease_holder("p").unwrap());
-    assert_eq!(holder, "127.0.0.1");
+    assert_eq!(holder.host, "127.0.0.1");
+    assert!(holder.member.starts_with("alluvium"), "{holder:?}");
     let mut second = logs[1].lease("p", Errand::Run).unwrap();
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(8) {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use alluvium_flow::{Batch, Headers};
+use alluvium_kafka::{Right, Seen};
 use alluvium_ledger::log::{Log, LogError, Outgoing, PartitionEnds, Policy, Polled};
 use common::{PATIENCE, append, log, read_to, send_open, settle, span, submit, until, values};
 use rdkafka::{
@@ -233,14 +234,22 @@ fn a_record_that_fails_ends_the_session(broker: &alluvium_broker::Broker) {
 
 fn topics_are_made_as_asked(broker: &alluvium_broker::Broker) {
     let mut log = log(broker);
-    assert_eq!(log.topic_settings("made"), Ok(None));
+    assert_eq!(log.topic("made"), Ok(Seen::Missing));
     assert_eq!(log.may_create("made", 2), Ok(()));
     assert_eq!(log.ends("made"), Ok(None), "asking makes nothing");
     let week = Policy::Delete { retention_ms: Some(604_800_000) };
     log.create("made", 2, week).unwrap();
-    let found = log.topic_settings("made").unwrap().unwrap();
-    assert_eq!((found.policy, &*found.compression), (week, "zstd"));
-    assert_eq!(&*found.timestamps, "CreateTime");
+    let Seen::There(found) = log.topic("made").unwrap() else { panic!("it is there") };
+    assert_eq!(found.partitions, 2);
+    for right in [Right::Read, Right::Write, Right::Create, Right::DescribeConfigs] {
+        assert!(found.rights.contains(&right), "nobody is denied anything: {:?}", found.rights);
+    }
+    let kept = found.settings.unwrap();
+    assert_eq!((kept.compacts, kept.deletes, kept.retention_ms), (false, true, Some(604_800_000)));
+    assert_eq!((kept.retention_bytes, &*kept.compression), (None, "zstd"));
+    let of_a_group = log.group_rights("alluvium.nobody").unwrap();
+    assert!(of_a_group.contains(&Right::Read), "{of_a_group:?}");
+    assert!(log.topics().unwrap().contains(&"made".to_owned()));
     broker
         .call(CONFIGS, &["--alter", "--topic", "made", "--add-config", "retention.ms=-1"], "")
         .unwrap();

@@ -586,8 +586,11 @@ fn a_topic_made_again_halts_a_keeper_that_reads_it() {
 
 #[test]
 fn topics_of_another_make_are_refused() {
-    let wrong =
-        [("p.state", 1, KEEP), ("p.control", 1, Policy::Compact), ("p.models", 3, Policy::Compact)];
+    let wrong = [
+        ("p.control", 1, Policy::Compact),
+        ("p.predictions", 1, Policy::Compact),
+        ("p.models", 3, Policy::Compact),
+    ];
     for (topic, partitions, policy) in wrong {
         let mut log = VirtualLog::new(7, Faults::none());
         log.create("x", 1, KEEP).unwrap();
@@ -595,6 +598,20 @@ fn topics_of_another_make_are_refused() {
         let end = Keeper::new(log.client(), options(&settings("10 records"))).turn(0, GO);
         assert!(matches!(end, Err(Halt::Settings(_))), "{topic}: {end:?}");
     }
+}
+
+/// Nothing is lost of what is kept; so it goes on, and grows.
+#[test]
+fn topics_that_are_not_compacted_halt_nothing() {
+    let mut log = log_with(2);
+    for topic in ["p.state", "p.models"] {
+        log.create(topic, 1, KEEP).unwrap();
+    }
+    finish(&mut Keeper::new(log.client(), options(&settings("10 records")))).unwrap();
+    append(&mut log, "x", b"1,1");
+    let mut again = Keeper::new(log.client(), options(&settings("10 records")));
+    finish(&mut again).unwrap();
+    assert_eq!(again.progress().step, 3);
 }
 
 #[test]

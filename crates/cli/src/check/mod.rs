@@ -17,8 +17,10 @@ use crate::{
     last_run::{self, LastRun},
     look::Look,
     open::Opened,
+    plain,
     screen::{paint::Paint, say},
     store::Store,
+    topics::{self, Survey},
 };
 
 /// What would run.
@@ -165,11 +167,32 @@ pub fn run(call: &args::Check) -> Result<(), Failure> {
         }
         read => read?,
     };
+    if call.topics {
+        return topics(&opened, call.json);
+    }
     let plan = Plan::of(&opened)?;
     if call.json {
         say(&serde_json::to_string_pretty(&plan)?);
     } else {
         say(&plan.lines(Paint::stdout(), &call.pipeline.named).join("\n"));
+    }
+    Ok(())
+}
+
+/// `alluvium check --topics`.
+fn topics(opened: &Opened, json: bool) -> Result<(), Failure> {
+    let survey = match opened.place.tools()? {
+        // Looking makes no log.
+        None => None,
+        Some(_) => {
+            let mut log = opened.log()?;
+            let asked = Survey::of(opened, &mut log);
+            asked.map_err(|why| topics::unanswered(why, &log))?
+        }
+    };
+    match json {
+        true => say(&plain::json(&topics::json(opened, survey.as_ref()))),
+        false => say(&topics::text(opened, survey.as_ref(), Paint::stdout())),
     }
     Ok(())
 }

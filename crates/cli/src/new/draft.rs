@@ -11,8 +11,8 @@ pub(super) struct Draft {
     pub name: String,
     /// What the sample is called.
     pub sample: String,
-    /// Where it lies, seen from the pipeline file.
-    pub load: String,
+    /// Where a run reads it.
+    pub from: From,
     /// What it is.
     pub form: Form,
     /// The columns, in the order of the file.
@@ -21,10 +21,26 @@ pub(super) struct Draft {
     pub label: Option<Label>,
     /// Where the event time is.
     pub time: Option<EventTime>,
-    /// Records in the file.
+    /// Records in all; of a file as many as were read.
     pub records: u64,
+    /// Records that were read.
+    pub read: u64,
     /// The share of refused records at which a run may not halt, if the default would.
     pub refused_share: Option<f64>,
+}
+
+/// Where a run reads what was looked at.
+#[derive(Clone, Debug)]
+pub(super) enum From {
+    /// In a file, which fills the topic; its path, seen from the pipeline file.
+    File(String),
+    /// In a topic that is there.
+    Topic {
+        /// Its name.
+        topic: String,
+        /// How the pipeline file says where its log is: keys and values.
+        log: Vec<(&'static str, String)>,
+    },
 }
 
 /// A column, and what becomes of it.

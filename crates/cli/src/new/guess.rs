@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    draft::{Draft, EventTime, Label, LabelKind, Part, What},
+    draft::{Draft, EventTime, From, Label, LabelKind, Part, What},
     sample::{Form, Sample},
     survey::{Column, Counts, Survey},
     value,
@@ -87,12 +87,13 @@ pub(super) fn draft(
     Ok(Draft {
         name: String::new(),
         sample: sample.name.clone(),
-        load: String::new(),
+        from: From::File(String::new()),
         form: sample.form.clone(),
         parts,
         label,
         time,
         records: survey.records,
+        read: survey.records,
         refused_share: None,
     })
 }

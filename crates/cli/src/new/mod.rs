@@ -1,9 +1,9 @@
-//! `alluvium new`: reads a file, guesses what it is, and writes a commented pipeline file that
-//! runs.
+//! `alluvium new`: reads a file or a live topic, guesses what it is, and writes a commented
+//! pipeline file that runs.
 //!
 //! The first records say what the columns are; then the whole file goes through the decoder of the
-//! pipeline that was drafted, so that what is said of it is what a run will see. Before anything is
-//! written, the text is read again by the reader of pipeline files.
+//! pipeline that was drafted, so that what is said of it is what a run will see. Before anything
+//! is written, the text is read again by the reader of pipeline files.
 
 mod draft;
 mod guess;
@@ -12,6 +12,7 @@ mod report;
 mod sample;
 mod survey;
 mod toml;
+mod topic;
 mod value;
 mod walk;
 mod write;
@@ -27,12 +28,12 @@ use alluvium_flow::decode::Reason;
 use anyhow::Context;
 
 use self::{
-    draft::{Draft, LabelKind, Part, What},
+    draft::{Draft, From, LabelKind, Part, What},
     measure::Measured,
     sample::Sample,
     survey::Survey,
 };
-use crate::{args, args::Named, failure::Failure, open::Opened};
+use crate::{args, args::Named, failure::Failure, open::Opened, store::Place};
 
 /// A run halts when more than this share of a thousand records is refused.
 const REFUSED_SHARE_MAX: f64 = 0.05;
@@ -47,16 +48,29 @@ const CLASSES_LISTED_MAX: usize = 100;
 /// When the file to write is there already, the sample cannot be read, or nothing can be learned
 /// from it.
 pub fn run(call: &args::New) -> Result<(), Failure> {
-    // A pipe is at its end once it was read; what is not there is told of when it is opened.
-    let is_pipe = call.sample.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
-    if call.sample == Path::new("-") || is_pipe {
-        let why = "`new` reads a sample twice, so it has to be a file: save what comes in first";
-        return Err(Failure::Usage(why.into()));
-    }
     if call.to.symlink_metadata().is_ok() {
         return Err(is_there(&call.to));
     }
-    let sample = Sample::look(&call.sample)?;
+    let address = call.sample.to_string_lossy();
+    let live = Place::of_topic(&address, call.client.as_deref()).transpose()?;
+    let (sample, name, from, records) = match live {
+        Some((place, topic)) => {
+            let taken = topic::take(&place, &topic)?;
+            let client = call.client.as_deref().map(|client| load_path(client, &call.to));
+            let log = place.in_file(client.transpose()?.as_deref());
+            let name = topic::name_of(&topic);
+            (taken.sample, name, From::Topic { topic, log }, Some(taken.records))
+        }
+        None if call.client.is_some() => {
+            let why = "--client is for a live topic, kafka://HOST:PORT/TOPIC";
+            return Err(Failure::Usage(why.into()));
+        }
+        None => {
+            let (sample, load) = (file(call)?, load_path(&call.sample, &call.to)?);
+            let name = name_of(&sample.name);
+            (sample, name, From::File(load), None)
+        }
+    };
     let survey = Survey::of(&sample)?;
     if survey.records == 0 {
         let why = match survey.odd {
@@ -66,12 +80,11 @@ pub fn run(call: &args::New) -> Result<(), Failure> {
         return Err(Failure::Failed(anyhow::anyhow!("{}: {why}", sample.name)));
     }
     let mut draft = guess::draft(&sample, &survey, call.label.as_deref())?;
-    draft.name = name_of(&sample.name);
-    draft.load = load_path(&call.sample, &call.to)?;
+    (draft.name, draft.from) = (name, from);
     if draft.label.is_none() && draft.used().next().is_none() {
         return Err(nothing(&draft));
     }
-    let measured = settle(&mut draft, &sample, &call.to)?;
+    let measured = settle(&mut draft, &sample, &call.to, records)?;
     let text = write::file(&draft);
     read_again(&text, &call.to)?;
     save(&call.to, &text)?;
@@ -79,8 +92,26 @@ pub fn run(call: &args::New) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Looks at a file.
+fn file(call: &args::New) -> Result<Sample, Failure> {
+    // A pipe is at its end once it was read; what is not there is told of when it is opened.
+    let is_pipe = call.sample.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if call.sample == Path::new("-") || is_pipe {
+        let why = "`new` reads a sample twice, so it has to be a file: save what comes in first";
+        return Err(Failure::Usage(why.into()));
+    }
+    Ok(Sample::look(&call.sample)?)
+}
+
 /// Reads the whole file with the pipeline that was drafted, and mends the draft until it fits.
-fn settle(draft: &mut Draft, sample: &Sample, to: &Path) -> Result<Measured, Failure> {
+///
+/// `records`: how many there are where not all were read.
+fn settle(
+    draft: &mut Draft,
+    sample: &Sample,
+    to: &Path,
+    records: Option<u64>,
+) -> Result<Measured, Failure> {
     let mut rounds = 0;
     loop {
         let opened = read_again(&write::file(draft), to)?;
@@ -94,6 +125,7 @@ fn settle(draft: &mut Draft, sample: &Sample, to: &Path) -> Result<Measured, Fai
             continue;
         }
         finish(draft, &measured);
+        draft.records = records.unwrap_or(measured.records);
         return Ok(measured);
     }
 }
@@ -153,7 +185,7 @@ fn mend(draft: &mut Draft, measured: &Measured) -> bool {
 
 /// What only the whole file can say.
 fn finish(draft: &mut Draft, measured: &Measured) {
-    draft.records = measured.records;
+    draft.read = measured.records;
     if let Some(label) = &mut draft.label
         && label.kind != LabelKind::Number
         && !measured.classes.is_empty()

@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use super::{
-    draft::{Draft, LabelKind, What, words},
+    draft::{Draft, From, LabelKind, What, words},
     measure::Measured,
     sample::Form,
     survey::{self, Survey},
     toml::comment_text,
     write::{guesses, percent},
 };
-use crate::{screen::say, tell::count};
+use crate::{
+    screen::{say, words::counted},
+    tell::count,
+};
 
 /// How wide the left part of a line is where there is a right one.
 const LEFT: usize = 62;
@@ -38,13 +41,15 @@ fn lines(
         Form::Csv { .. } => ("column", if columns == 1 { "" } else { "s" }),
         Form::Json => ("key", if columns == 1 { "" } else { "s" }),
     };
-    let rows = count(measured.records);
-    let row = if measured.records == 1 { "row" } else { "rows" };
-    let mut lines = vec![both(
-        format!("read     {rows} {row}, {columns} {what}{s}"),
-        &comment_text(&draft.sample),
-    )];
-    if !survey.is_whole {
+    let rows = match draft.from {
+        From::File(_) => counted(measured.records, "row"),
+        From::Topic { .. } => {
+            format!("{} of {}", count(measured.records), counted(draft.records, "record"))
+        }
+    };
+    let sample = comment_text(&draft.sample);
+    let mut lines = vec![both(format!("read     {rows}, {columns} {what}{s}"), &sample)];
+    if !survey.is_whole && matches!(draft.from, From::File(_)) {
         let most = count(survey::RECORDS_MAX);
         lines.push(format!("         the first {most} say what the columns are"));
     }
@@ -66,7 +71,8 @@ fn lines(
     lines.push(format!("wrote    {}    {marked}", to.display()));
     let file =
         if to == Path::new("pipeline.toml") { String::new() } else { format!(" {}", to.display()) };
-    lines.push(format!("next     alluvium check{file}, then alluvium run{file}"));
+    let topics = if matches!(draft.from, From::Topic { .. }) { " --topics" } else { "" };
+    lines.push(format!("next     alluvium check{file}{topics}, then alluvium run{file}"));
     lines
 }
 

@@ -21,15 +21,23 @@ const CHUNK_BYTES: usize = 1 << 18;
 /// The delimiters, the likeliest first where two cut the file equally well.
 const DELIMITERS: [char; 4] = ['\t', ';', '|', ','];
 
-/// A file, and what it is.
+/// Records, and what they are.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What it is called.
+    /// What they are called.
     pub name: String,
-    /// What it is.
+    /// What they are.
     pub form: Form,
+    records: Records,
+}
+
+/// Where the records are.
+#[derive(Clone, Debug)]
+enum Records {
+    /// In a file, which is read as often as they are asked for.
+    File(PathBuf),
+    /// Here: taken from a topic, which may hold more.
+    Taken { records: Vec<Vec<u8>>, is_whole: bool },
 }
 
 /// What a file is.
@@ -78,7 +86,48 @@ impl Sample {
             ),
             _ => csv(&head, is_whole),
         };
-        Ok(Sample { path: path.into(), name, form })
+        Ok(Sample { name, form, records: Records::File(path.into()) })
+    }
+
+    /// Looks at records that were taken from a topic; `is_whole`: there are no others in it.
+    ///
+    /// # Errors
+    /// When they are no text that is read here.
+    pub(super) fn of_topic(
+        name: String,
+        records: Vec<Vec<u8>>,
+        is_whole: bool,
+    ) -> anyhow::Result<Sample> {
+        let mut head = Vec::new();
+        for record in records.iter().take(HEAD_RECORDS) {
+            if head.len() as u64 >= HEAD_BYTES {
+                break;
+            }
+            head.extend_from_slice(record);
+            head.push(b'\n');
+        }
+        if head.contains(&0) || records.iter().all(|record| std::str::from_utf8(record).is_err()) {
+            bail!("the records of {name} are no text (Avro, Protobuf?): CSV and JSON are read");
+        }
+        let first = records.iter().map(|record| String::from_utf8_lossy(record));
+        let first = first.map(|record| record.trim().to_string()).find(|record| !record.is_empty());
+        let Some(first) = first else { bail!("the records of {name} have no value") };
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&first).is_ok();
+        let form = match first.chars().next() {
+            Some('{') if is_json => Form::Json,
+            Some('{') => bail!("a record of {name} begins like JSON, and is no whole object"),
+            Some('[') if is_json => bail!("a record of {name} is a JSON array, and not an object"),
+            _ => csv(&head, true),
+        };
+        Ok(Sample { name, form, records: Records::Taken { records, is_whole } })
+    }
+
+    /// Whether there are no other records than those that are read.
+    pub(super) fn is_whole(&self) -> bool {
+        match &self.records {
+            Records::File(_) => true,
+            Records::Taken { is_whole, .. } => *is_whole,
+        }
     }
 
     /// How its records are cut.
@@ -94,7 +143,17 @@ impl Sample {
     /// # Errors
     /// When the file cannot be read.
     pub(super) fn each(&self, mut each: impl FnMut(&[u8]) -> bool) -> anyhow::Result<()> {
-        let mut source = source::open(&self.path.to_string_lossy(), &self.path)?;
+        let path = match &self.records {
+            Records::File(path) => path,
+            // A header that somebody has written to the topic says nothing of the others: a run
+            // will refuse it.
+            Records::Taken { records, .. } => {
+                let has_header = matches!(self.form, Form::Csv { has_header: true, .. });
+                records.iter().skip(has_header.into()).all(|record| each(record));
+                return Ok(());
+            }
+        };
+        let mut source = source::open(&path.to_string_lossy(), path)?;
         let (mut lines, mut chunk) = (Lines::new(self.framing()), vec![0; CHUNK_BYTES]);
         let mut is_header = matches!(self.form, Form::Csv { has_header: true, .. });
         let mut goes_on = true;
@@ -107,7 +166,7 @@ impl Sample {
         loop {
             let count = match source.bytes.read(&mut chunk) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                count => count.with_context(|| format!("reading {}", self.path.display()))?,
+                count => count.with_context(|| format!("reading {}", path.display()))?,
             };
             let mut more = true;
             if count == 0 {

@@ -206,7 +206,7 @@ impl Survey {
     /// # Errors
     /// When it cannot be read.
     pub(super) fn of(sample: &Sample) -> anyhow::Result<Survey> {
-        let mut survey = Survey { is_whole: true, ..Survey::default() };
+        let mut survey = Survey { is_whole: sample.is_whole(), ..Survey::default() };
         if let Form::Csv { columns, .. } = &sample.form {
             // `_` is what the file calls a column that nobody reads.
             let column = |path: &String| Column {

@@ -1,11 +1,11 @@
 //! From a draft to the text of a pipeline file.
 
 use super::{
-    draft::{Draft, LabelKind, Part, What},
+    draft::{Draft, From, LabelKind, Part, What},
     sample::Form,
     toml::{comment_text, key, line, list, long_list, text},
 };
-use crate::tell::count;
+use crate::{screen::words::counted, tell::count};
 
 const LEARNED: &str =
     "# ── what is learned: a change halts and asks ──────────────────────────────────────────";
@@ -181,8 +181,7 @@ impl Draft {
 
 fn head(draft: &Draft) -> String {
     let columns = draft.used().count();
-    let records = count(draft.records);
-    let (s, rows) = (if columns == 1 { "" } else { "s" }, comment_text(&draft.sample));
+    let s = if columns == 1 { "" } else { "s" };
     let what = match &draft.label {
         Some(label) => match columns {
             0 => format!("What will {} be, by its past alone?", comment_text(&label.path)),
@@ -190,14 +189,26 @@ fn head(draft: &Draft) -> String {
         },
         None => format!("Which clusters are there in {columns} column{s}?"),
     };
-    format!("# {what} {records} records of {rows}.\nname = {}\n\n{LEARNED}\n", text(&draft.name))
+    let (read, sample) = (counted(draft.read, "record"), comment_text(&draft.sample));
+    let seen = match draft.from {
+        From::File(_) => format!("{read} of {sample}."),
+        From::Topic { .. } => format!("By {read} of {sample}, which has {}.", count(draft.records)),
+    };
+    format!("# {what} {seen}\nname = {}\n\n{LEARNED}\n", text(&draft.name))
 }
 
 fn input(draft: &Draft) -> String {
-    let load = format!("load = {}", text(&draft.load));
-    let name = key(&draft.name);
-    let mut lines =
-        vec![format!("[input.{name}]"), line(&load, "fills the topic once, while it is empty")];
+    let mut lines = vec![format!("[input.{}]", key(&draft.name))];
+    match &draft.from {
+        From::File(load) => {
+            let load = format!("load = {}", text(load));
+            lines.push(line(&load, "fills the topic once, while it is empty"));
+        }
+        From::Topic { topic, .. } if *topic != draft.name => {
+            lines.push(format!("topic = {}", text(topic)));
+        }
+        From::Topic { .. } => {}
+    }
     match &draft.form {
         Form::Json => lines.push("format = \"json\"".into()),
         Form::Csv { delimiter, columns, has_header } => {
@@ -431,6 +442,17 @@ fn runs(draft: &Draft) -> String {
         let code = format!("share_max = {share}");
         let code = line(&code, "guess: the sample has many records that are refused");
         lines.push(format!("\n[refusals]\n{code}"));
+    }
+    if let From::Topic { log, .. } = &draft.from {
+        let mut table = "";
+        for (key, value) in log {
+            let Some((path, setting)) = key.rsplit_once('.') else { continue };
+            if path != table {
+                lines.push(format!("\n[{path}]"));
+                table = path;
+            }
+            lines.push(format!("{setting} = {}", text(value)));
+        }
     }
     lines.join("\n") + "\n"
 }

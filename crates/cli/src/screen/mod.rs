@@ -37,6 +37,7 @@ use crate::{
     plain,
     source::Position,
     store::Store,
+    topics::{self, Fault},
 };
 
 /// How often plain lines say how far it is.
@@ -99,6 +100,25 @@ impl Screen {
             stands_by: None,
             was_stopped: false,
             previous: last_run::read(&opened.place, &opened.spec.name),
+        }
+    }
+
+    /// What is wrong with topics that are there, and of which nobody can say: a line each.
+    pub fn topics(&mut self, faults: &[Fault], unseen: &[String]) {
+        for fault in faults {
+            if let Form::Json = self.form {
+                let mut event = topics::fault(fault);
+                event["event"] = "topic".into();
+                say(&plain::json(&event));
+            } else {
+                let Fault { topic, why, mend } = fault;
+                note(&plain::line(&format!("wrong      {topic}: {why}: {mend}")));
+            }
+        }
+        if let ([_, ..], false) = (unseen, matches!(self.form, Form::Json)) {
+            let topics = words::listed(unseen);
+            let why = "this user may not see (DescribeConfigs)";
+            note(&plain::line(&format!("unseen     how {topics} are kept {why}")));
         }
     }
 

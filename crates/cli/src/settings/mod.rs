@@ -30,6 +30,7 @@ use serde::de::DeserializeOwned;
 
 pub use editors::json_schema;
 pub use mistake::{Mistake, Mistakes};
+pub(crate) use nearest::nearest;
 pub use part::Part;
 pub use places::Places;
 use syntax::Syntax;

@@ -4,7 +4,7 @@
 const LIKE: f64 = 0.65;
 
 /// The known name nearest to what was written, if one is near.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -6,8 +6,11 @@ use super::{Halt, Keeper, Trouble};
 use crate::log::{Log, Policy};
 
 impl<L: Log> Keeper<L> {
-    /// Makes the pipeline's own topics. Those that are there, by whatever hand, must keep what it
-    /// lives on: a state topic that is not compacted loses pages that are still named.
+    /// Makes the pipeline's own topics. Into those that are there, by whatever hand, it must be
+    /// able to write what it writes: a record without a key cannot go into a compacted topic, and
+    /// there is one order. One that should be compacted and is not grows, or loses versions after
+    /// its retention; recovery copes with that, and whoever runs the pipeline is told before it
+    /// starts.
     pub(super) fn create_topics(&mut self, partitions: u32) -> Result<(), Trouble> {
         let keep = Policy::Delete { retention_ms: None };
         for (name, partitions, policy) in [
@@ -24,11 +27,8 @@ impl<L: Log> Keeper<L> {
                 continue;
             };
             // Whoever may not see a topic's settings takes it as it is.
-            let is_compacted = found.policy.unwrap_or(policy) == Policy::Compact;
-            if is_compacted != (policy == Policy::Compact) {
-                let (is, must) =
-                    if is_compacted { ("is", "must not be") } else { ("is not", "must be") };
-                let why = format!("the topic {topic} {is} compacted, and {must}");
+            if found.policy == Some(Policy::Compact) && policy != Policy::Compact {
+                let why = format!("the topic {topic} is compacted, and must not be");
                 return Err(Halt::Settings(why).into());
             }
             if matches!(name, "control" | "state" | "models") && found.partitions.len() != 1 {

@@ -1,9 +1,14 @@
 //! `alluvium status`: how far a pipeline is, how well it does, and what it waits for.
 
-use alluvium_flow::{Decision, Pipeline};
+mod json;
+mod pace;
+
+use alluvium_flow::{Decision, Pipeline, VersionEntry};
 use alluvium_learn::judge::Judge;
-use alluvium_ledger::control::Stopped;
-use serde_json::{Map, Value, json};
+use alluvium_ledger::{control::Stopped, log::LogError};
+use serde_json::json;
+
+use self::pace::Pace;
 
 use crate::{
     args, clock,
@@ -11,21 +16,28 @@ use crate::{
     halted::{self, Answer},
     look::{Look, Standing, Writer},
     open::Opened,
+    plain,
     screen::{say, words},
+    store::Holder,
     tell,
+    topics::{self, Fault},
 };
 
 /// One partition of an input.
 struct Reach {
     input: String,
     partition: u32,
+    /// Learned and kept up to here.
     position: u64,
+    /// The order of the records is settled up to here: whoever is at work is learning them.
+    cut: u64,
     end: u64,
 }
 
 impl Reach {
-    fn lag(&self) -> u64 {
-        self.end.saturating_sub(self.position)
+    /// What is before whoever is at work; or, where nobody is, what the next run has to learn.
+    fn lag(&self, is_held: bool) -> u64 {
+        self.end.saturating_sub(if is_held { self.position.max(self.cut) } else { self.position })
     }
 }
 
@@ -36,6 +48,11 @@ struct Report {
     reaches: Vec<Reach>,
     writer: Option<Writer>,
     is_held: bool,
+    holder: Option<Holder>,
+    pace: Option<Pace>,
+    faults: Vec<Fault>,
+    /// The pipeline's own topics that were there when it ran, and are not.
+    gone: Vec<String>,
     now: i64,
 }
 
@@ -49,12 +66,16 @@ pub fn run(call: &args::Status) -> Result<(), Failure> {
         never_ran(&opened, call.json);
         return Ok(());
     }
-    let mut look = Look::of(opened)?;
-    let standing = look.standing()?;
-    let reaches = reaches(&mut look, &standing)?;
-    let writer = look.writer(&standing.fold)?;
-    let is_held = look.log.is_held(&look.opened.spec.name)?;
-    let report = Report { look, standing, reaches, writer, is_held, now: clock::now() };
+    let name = opened.spec.name.clone();
+    let report = match Report::of(opened) {
+        Err(Failure::Failed(error)) if call.json && error.is::<LogError>() => {
+            let waits = [format!("{error:#}")];
+            let event = json!({ "event": "status", "pipeline": name, "waits_for": waits });
+            say(&plain::json(&event));
+            return Err(Failure::Failed(error));
+        }
+        report => report?,
+    };
     match call.json {
         true => say(&report.json().to_string()),
         false => say(&report.text()),
@@ -83,15 +104,64 @@ fn reaches(look: &mut Look, standing: &Standing) -> Result<Vec<Reach>, Failure> 
             let named = positions.into_iter().flatten();
             let mut named = named.filter(|at| *at.input == *input && at.partition == partition);
             let position = named.next().map_or(ends.earliest, |at| at.offset);
-            reaches.push(Reach { input: input.clone(), partition, position, end: ends.stable });
+            let fold = &standing.fold;
+            let cut = fold.index_of(&input, partition).map(|index| fold.partitions[index].end);
+            let (cut, end) = (cut.unwrap_or(position), ends.stable);
+            reaches.push(Reach { input: input.clone(), partition, position, cut, end });
         }
     }
     Ok(reaches)
 }
 
 impl Report {
+    fn of(opened: Opened) -> Result<Report, Failure> {
+        let mut look = Look::of(opened)?;
+        let standing = look.standing()?;
+        let reaches = reaches(&mut look, &standing)?;
+        let writer = look.writer(&standing.fold)?;
+        let (is_held, holder) = look.log.holder(&look.opened.spec.name)?;
+        let pace = Pace::of(&mut look, &standing.fold)?;
+        let (faults, _) = topics::faults(&look.opened, &mut look.log)?;
+        let mut gone = Vec::new();
+        if standing.fold.term > 0 {
+            for topic in ["state", "models", "predictions"].map(|name| look.opened.topic(name)) {
+                if look.ends(&topic)?.is_empty() {
+                    gone.push(topic);
+                }
+            }
+        }
+        let now = clock::now();
+        Ok(Report { look, standing, reaches, writer, is_held, holder, pace, faults, gone, now })
+    }
+
     fn lag(&self) -> u64 {
-        self.reaches.iter().map(Reach::lag).sum()
+        self.reaches.iter().map(|reach| reach.lag(self.is_held)).sum()
+    }
+
+    /// The topics that are not there, and what becomes of that.
+    fn missing(&self) -> Vec<String> {
+        let (opened, has_run) = (&self.look.opened, self.standing.fold.term > 0);
+        let (another, load) = (opened.run_as_another(), opened.command("load", "SOURCE"));
+        let mut missing = Vec::new();
+        for (name, input) in &opened.spec.input {
+            let topic = input.topic(name);
+            match self.reaches.iter().any(|reach| reach.input == *name) {
+                true => {}
+                false if has_run => missing.push(format!(
+                    "there is no topic {topic} any more, which input {name} reads: {another}"
+                )),
+                // What the file loads is made and filled by the run that is waited for.
+                false if !input.load.is_empty() => {}
+                false => {
+                    missing
+                        .push(format!("there is no topic {topic}: a producer or {load} fills it"));
+                }
+            }
+        }
+        let again = opened.command("run", "");
+        let gone = self.gone.iter();
+        missing.extend(gone.map(|topic| format!("there is no topic {topic} any more: {again}")));
+        missing
     }
 
     /// Why it has halted, and what can be answered. Whoever is at work has not halted.
@@ -120,9 +190,7 @@ impl Report {
         if standing.fold.term == 0 {
             waits.push(format!("it has not run yet: {run}"));
         }
-        if standing.fold.term > 0 {
-            waits.extend(self.missing_topics());
-        }
+        waits.extend(self.missing());
         if let Some(Err(why)) = &standing.pipeline {
             waits.push(format!("its state cannot be read by this release: {why}"));
         }
@@ -148,76 +216,6 @@ impl Report {
         waits
     }
 
-    /// Topics that the pipeline reads and that are gone.
-    fn missing_topics(&self) -> Vec<String> {
-        let opened = &self.look.opened;
-        let is_there = |input: &String| self.reaches.iter().any(|reach| reach.input == *input);
-        let missing = opened.topics().into_iter().filter(|(input, _)| !is_there(input));
-        let say = |(input, topic)| {
-            let another = opened.run_as_another();
-            format!("there is no topic {topic} any more, which input {input} reads: {another}")
-        };
-        missing.map(say).collect()
-    }
-
-    fn json(&self) -> Value {
-        let (opened, standing) = (&self.look.opened, &self.standing);
-        let reach = |reach: &Reach| {
-            json!({
-                "input": reach.input, "partition": reach.partition, "position": reach.position,
-                "end": reach.end, "lag": reach.lag(),
-            })
-        };
-        let manifest = standing.newest.as_ref().map(|newest| {
-            json!({
-                "term": newest.manifest.term, "generation": newest.manifest.generation,
-                "step": newest.manifest.step, "time": newest.time,
-                "age_ms": self.now - newest.time,
-            })
-        });
-        let writer = self
-            .writer
-            .as_ref()
-            .map(|writer| json!({ "term": writer.term, "by": writer.by, "since": writer.since }));
-        let requests: Vec<Value> = standing
-            .fold
-            .requests
-            .iter()
-            .map(|(offset, ask)| json!({ "at": format!("control:{offset}"), "ask": asked(ask) }))
-            .collect();
-        let halted = self.halted().map(|(stopped, answers)| {
-            let answers: Vec<Value> = answers
-                .iter()
-                .map(|(typed, then)| json!({ "type": typed, "then": then }))
-                .collect();
-            json!({
-                "kind": stopped.kind, "why": stopped.why, "time": stopped.time,
-                "answers": answers,
-            })
-        });
-        let mut whole = json!({
-            "event": "status",
-            "pipeline": opened.spec.name,
-            "inputs": self.reaches.iter().map(reach).collect::<Vec<Value>>(),
-            "lag": self.lag(),
-            "writer": writer,
-            "lease_is_held": self.is_held,
-            "manifest": manifest,
-            "requests": requests,
-            "halted": halted,
-            "waits_for": self.waits_for(),
-            "settings": { "file": opened.settings.learned_digest() },
-        });
-        if let Some(pipeline) = standing.pipeline() {
-            whole["settings"]["in_force"] = pipeline.settings().learned_digest().into();
-            if let (Value::Object(whole), Value::Object(learned)) = (&mut whole, learned(pipeline))
-            {
-                whole.extend(learned);
-            }
-        }
-        whole
-    }
-
     fn text(&self) -> String {
         let (opened, standing) = (&self.look.opened, &self.standing);
         let log = format!("{}    {}", opened.spec.name, opened.place);
@@ -227,18 +225,22 @@ impl Report {
             .iter()
             .map(|reach| {
                 let place = format!("{}:{}", reach.input, reach.partition);
-                let [position, end, lag] =
-                    [reach.position, reach.end, reach.lag()].map(tell::count);
-                vec![place, position, end, lag]
+                let lag = reach.lag(self.is_held);
+                let figures = [reach.position, reach.cut, reach.end, lag].map(tell::count);
+                [vec![place], figures.to_vec()].concat()
             })
             .collect();
         lines.push((
             "inputs",
-            tell::table_beside(&tell::header(&["", "learned to", "end", "lag"]), &rows),
+            tell::table_beside(&tell::header(&["", "kept to", "cut to", "end", "lag"]), &rows),
         ));
+        if let Some(pace) = &self.pace {
+            lines.push(("pace", pace.text(self.now)));
+        }
         if let Some(pipeline) = standing.pipeline() {
             lines.push(("records", records(pipeline)));
             lines.push(("models", models(pipeline)));
+            lines.extend(versions(pipeline, self.now).map(|versions| ("versions", versions)));
             if let Some(champion) = pipeline.registry().champion() {
                 let version = pipeline.registry().champion_version();
                 let version = version.map_or(String::new(), |(_, version)| format!("@{version}"));
@@ -262,6 +264,11 @@ impl Report {
             None => held.to_string(),
         };
         lines.push(("writer", writer));
+        if let Some(Holder { host, member }) = &self.holder {
+            lines.push(("lease", format!("held from {host} by the group's member {member}")));
+        }
+        let wrong = |fault: &Fault| format!("{}: {}\n{}", fault.topic, fault.why, fault.mend);
+        lines.extend(self.faults.iter().map(|fault| ("wrong", wrong(fault))));
         if let Some((stopped, _)) = self.halted() {
             let when = match stopped.time {
                 0 => String::new(),
@@ -290,47 +297,16 @@ pub fn asked(ask: &Decision) -> String {
     }
 }
 
-/// What was learned, as JSON.
-fn learned(pipeline: &Pipeline) -> Value {
-    let counters = pipeline.counters();
-    let (mut models, mut baselines) = (Map::new(), Map::new());
-    for (name, judge, is_model) in pipeline.judges() {
-        let metrics = |of: &dyn Fn(usize) -> Option<f64>| -> Map<String, Value> {
-            (0..judge.len()).map(|i| (judge.name(i).to_string(), json!(of(i)))).collect()
-        };
-        let mut entry = json!({
-            "metrics": metrics(&|metric| judge.whole(metric)),
-            "recent": metrics(&|metric| judge.window(metric)),
-        });
-        if is_model {
-            let newest = pipeline.registry().of(name).and_then(|versions| versions.live.last());
-            entry["version"] = newest.map_or(0, |entry| entry.version).into();
-            entry["state_digest"] = newest.map(|entry| entry.state_digest.clone()).into();
-        }
-        let table = if is_model { &mut models } else { &mut baselines };
-        table.insert(name.to_string(), entry);
-    }
-    let registry = pipeline.registry();
-    let champion = registry.champion().map(|champion| {
-        json!({
-            "model": &*champion.model,
-            "version": registry.champion_version().map(|(_, version)| version),
-            "held": champion.version.is_some(),
-            "why": champion.why,
-            "since": champion.since,
-        })
-    });
-    json!({
-        "read": counters.read,
-        "learned": counters.learned,
-        "refused": counters.refused,
-        "refused_by": counters.refused_by,
-        "alarms": counters.alarms,
-        "time": counters.time,
-        "models": models,
-        "baselines": baselines,
-        "champion": champion,
-    })
+/// The newest version of each model; `None`: there is none.
+fn versions(pipeline: &Pipeline, now: i64) -> Option<String> {
+    let newest = pipeline.registry().models.iter();
+    let newest = newest.filter_map(|(name, versions)| Some((name, versions.live.last()?)));
+    let text = |(name, entry): (&std::sync::Arc<str>, &VersionEntry)| {
+        let (version, records) = (entry.version, words::counted(entry.records, "record"));
+        format!("{name}@{version}    after {records}, {}", tell::ago(now - entry.since))
+    };
+    let texts: Vec<String> = newest.map(text).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 fn records(pipeline: &Pipeline) -> String {
