@@ -58,6 +58,52 @@ const CASES: &[(&str, &str, LabelShape)] = &[
     ),
     ("window", r#"{ "over": "1 h", "make": { "n": "count" } }"#, YES_OR_NO),
     ("window", r#"{ "over": "1 records", "make": { "n": "count" } }"#, YES_OR_NO),
+    (
+        "window",
+        r#"{ "by": "who", "over": "300 ms", "panes": 5, "make": { "n": "count",
+            "sum": { "sum": "x" }, "mean": { "mean": "y" }, "variance": { "variance": "x" },
+            "min": { "min": "x" }, "max": { "max": "y" }, "idle": "time_since",
+            "notes": { "distinct": { "of": "note", "bits": 64 } },
+            "median": { "quantile": { "of": "x", "newest": 7 } } } }"#,
+        YES_OR_NO,
+    ),
+    (
+        "window",
+        r#"{ "by": "who", "over": "9 records", "keys_max": 10, "forget_after": "90 ms",
+            "make": { "n": "count", "sum": { "sum": "x" } } }"#,
+        YES_OR_NO,
+    ),
+    (
+        "window",
+        r#"{ "by": "colour", "over": { "tumbling": "100 ms" }, "make": { "n": "count",
+            "variance": { "variance": "y" } } }"#,
+        YES_OR_NO,
+    ),
+    (
+        "window",
+        r#"{ "by": "colour", "over": { "session": "20 ms" }, "make": { "n": "count",
+            "whos": { "distinct": { "of": "who" } }, "idle": "time_since" } }"#,
+        YES_OR_NO,
+    ),
+    (
+        "window",
+        r#"{ "by": "who", "over": { "decay": "1 s" }, "make": { "n": "count",
+            "mean": { "mean": "x" }, "variance": { "variance": "x" }, "sum": { "sum": "y" } } }"#,
+        YES_OR_NO,
+    ),
+    (
+        "window",
+        r#"{ "over": { "decay": "5 records" }, "make": { "n": "count", "mean": { "mean": "x" },
+            "variance": { "variance": "y" } } }"#,
+        YES_OR_NO,
+    ),
+    (
+        "window",
+        r#"{ "over": "50 records", "panes": 7, "make": { "n": "count",
+            "high": { "quantile": { "of": "x", "at": 0.9 } },
+            "colours": { "distinct": { "of": "colour" } } } }"#,
+        YES_OR_NO,
+    ),
 ];
 
 /// Name, settings, and the setting that is named when they are refused.
@@ -90,6 +136,27 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("window", r#"{ "make": { "a.b": "count" } }"#, "make"),
     ("window", r#"{ "make": { "n": { "sum": "colour" } } }"#, "make.n.sum"),
     ("window", r#"{ "make": { "n": { "max": "nothing" } } }"#, "make.n.max"),
+    ("window", r#"{ "by": "x", "make": { "n": "count" } }"#, "by"),
+    ("window", r#"{ "by": "nothing", "make": { "n": "count" } }"#, "by"),
+    ("window", r#"{ "by": "who", "keys_max": 0, "make": { "n": "count" } }"#, "keys_max"),
+    ("window", r#"{ "by": "who", "panes": 0, "make": { "n": "count" } }"#, "panes"),
+    (
+        "window",
+        r#"{ "by": "who", "forget_after": "0 s", "make": { "n": "count" } }"#,
+        "forget_after",
+    ),
+    (
+        "window",
+        r#"{ "make": { "n": { "distinct": { "of": "who", "bits": 100 } } } }"#,
+        "make.n.distinct.bits",
+    ),
+    ("window", r#"{ "make": { "n": { "quantile": { "of": "who" } } } }"#, "make.n.quantile.of"),
+    (
+        "window",
+        r#"{ "make": { "n": { "quantile": { "of": "x", "at": 1.5 } } } }"#,
+        "make.n.quantile.at",
+    ),
+    ("window", r#"{ "over": { "decay": "1 h" }, "make": { "n": { "max": "x" } } }"#, "make.n"),
 ];
 
 /// The fields every step is built on.

@@ -43,9 +43,7 @@ impl Component for AveragePrecision {
 
     fn new(_: Config, shape: &Shape) -> Result<AveragePrecision, ConfigError> {
         match shape.label {
-            LabelShape::Class { values_max: 2 } => {
-                Ok(AveragePrecision { ranking: Ranking::new() })
-            }
+            LabelShape::Class { values_max: 2 } => Ok(AveragePrecision { ranking: Ranking::new() }),
             _ => Err(ConfigError::unfit(
                 "average_precision needs a label of two classes; try log_loss",
             )),

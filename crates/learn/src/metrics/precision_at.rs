@@ -57,7 +57,9 @@ impl Component for PrecisionAt {
         let is_right = |share| share > 0.0 && share <= 1.0;
         let share = check_number("share", config.share, "above 0 and at most 1", is_right)?;
         match shape.label {
-            LabelShape::Class { values_max: 2 } => Ok(PrecisionAt { share, ranking: Ranking::new() }),
+            LabelShape::Class { values_max: 2 } => {
+                Ok(PrecisionAt { share, ranking: Ranking::new() })
+            }
             _ => Err(ConfigError::unfit("precision_at needs a label of two classes; try log_loss")),
         }
     }
@@ -133,7 +135,6 @@ mod tests {
         let outcomes = [(0.5, 1), (0.5, 0), (0.5, 1), (0.5, 0), (0.1, 1)];
         assert_eq!(value(0.4, &outcomes), Some(0.5));
     }
-
 
     #[test]
     fn a_share_out_of_range_is_refused_by_name() {

@@ -135,7 +135,6 @@ mod tests {
         assert_eq!(value(0.4, &outcomes), Some(1.0 / 3.0));
     }
 
-
     #[test]
     fn a_share_out_of_range_is_refused_by_name() {
         for share in [0.0, -0.1, 1.1, f64::NAN] {
