@@ -18,6 +18,7 @@ mod keyed;
 pub mod math;
 mod outcome;
 mod ring;
+mod robust;
 mod row;
 mod traits;
 mod units;
