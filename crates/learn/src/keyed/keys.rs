@@ -65,6 +65,9 @@ pub(crate) struct Keys {
     used: usize,
     /// A power of two of slots, or none. The first word of a slot is 0 where it is free.
     words: Vec<u64>,
+    /// One less than there are slots, or 0; and by how much a hash is shifted to be one of them.
+    mask: usize,
+    shift: u32,
     queue: Queue,
 }
 
@@ -96,6 +99,8 @@ impl Keys {
             clock: None,
             used: 0,
             words: Vec::new(),
+            mask: 0,
+            shift: 63,
             queue: Queue::default(),
         }
     }
@@ -105,26 +110,21 @@ impl Keys {
         self.clock.map_or(time, |clock| clock.max(time))
     }
 
-    fn slots(&self) -> usize {
-        self.words.len() / self.stride
-    }
-
     /// The slot where a key should be.
     #[inline]
     fn home(&self, kept: u64) -> usize {
-        (hash(kept) >> (64 - self.slots().ilog2())) as usize
+        (hash(kept) >> self.shift) as usize
     }
 
     /// Where a key is, or else the free slot where it would be.
     #[inline]
     fn find(&self, kept: u64) -> Result<usize, usize> {
-        let mask = self.slots() - 1;
         let mut slot = self.home(kept);
         loop {
             match self.words[slot * self.stride] {
                 0 => return Err(slot),
                 found if found == kept => return Ok(slot),
-                _ => slot = (slot + 1) & mask,
+                _ => slot = (slot + 1) & self.mask,
             }
         }
     }
@@ -193,7 +193,7 @@ impl Keys {
 
     /// Takes a slot for an unknown key, with words of 0.
     fn add(&mut self, kept: u64, seen: Time) -> usize {
-        if 4 * (self.used + 1) > 3 * self.slots() {
+        if self.words.is_empty() || 4 * (self.used + 1) > 3 * (self.mask + 1) {
             self.grow();
         }
         let (Ok(place) | Err(place)) = self.find(kept);
@@ -207,8 +207,9 @@ impl Keys {
 
     /// Doubles the table.
     fn grow(&mut self) {
-        let room = (2 * self.slots()).max(16) * self.stride;
-        let before = std::mem::replace(&mut self.words, vec![0; room]);
+        let slots = (2 * (self.mask + 1)).max(16);
+        (self.mask, self.shift) = (slots - 1, 64 - slots.ilog2());
+        let before = std::mem::replace(&mut self.words, vec![0; slots * self.stride]);
         for words in before.chunks_exact(self.stride).filter(|words| words[0] != 0) {
             let (Ok(place) | Err(place)) = self.find(words[0]);
             self.words[place * self.stride..(place + 1) * self.stride].copy_from_slice(words);
@@ -254,7 +255,7 @@ impl Keys {
     fn forget_first(&mut self, place: usize, drop: &mut impl FnMut(&[u64])) {
         self.queue.pop();
         drop(self.at(place));
-        let (stride, mask) = (self.stride, self.slots() - 1);
+        let (stride, mask) = (self.stride, self.mask);
         let (mut gap, mut slot) = (place, (place + 1) & mask);
         while self.words[slot * stride] != 0 {
             let home = self.home(self.words[slot * stride]);

@@ -117,15 +117,19 @@ impl Rule for CusumRule {
     }
 
     fn learn(&self, known: &mut [u64], x: &Features<'_>, weight: f64) {
-        let is_ready = self.deviations.is_ready(known);
-        let begins_anew = self.score(known, x) > 0.5;
-        if is_ready {
+        if self.deviations.is_ready(known) {
+            let mut largest = 0.0f64;
             for (index, value) in x.dense.iter().enumerate().take(self.numbers) {
                 let start = HEAD + index * EACH;
                 let sums = self.sums(known, &known[start..start + EACH], *value);
-                let sums = if begins_anew { [0.0; 2] } else { sums };
                 known[start + WORDS] = sums[0].to_bits();
                 known[start + WORDS + 1] = sums[1].to_bits();
+                largest = largest.max(sums[0]).max(sums[1]);
+            }
+            if scored(largest, self.threshold) > 0.5 {
+                for words in known[HEAD..].chunks_exact_mut(EACH) {
+                    words[WORDS..].fill(0);
+                }
             }
         }
         let step = self.deviations.count(known, x.time, weight);
