@@ -1,9 +1,8 @@
-//! What each stage of a run costs: the embedded log is read again and again, each time with one
-//! stage more.
+//! What each stage of a run costs: the log is read again and again, each time with one stage more.
 //!
-//! `stages PIPELINE ROUNDS` prints one JSON object a line: the stage, its records, and the seconds
-//! on the clock and on the processor, of the fastest round. The topic of the pipeline's only input
-//! has to be filled. `cargo xtask bench` runs it and makes a table.
+//! `stages PIPELINE ROUNDS [LOG]` prints one JSON object a line: the stage, its records, and the
+//! seconds on the clock and on the processor, of the fastest round. The topic of the pipeline's only
+//! input has to be filled. `cargo xtask bench` runs it and makes a table.
 #![expect(clippy::print_stdout, reason = "it measures and prints")]
 
 use std::{fs, path::Path, sync::Arc, time::Instant};
@@ -16,14 +15,18 @@ use alluvium_flow::{
 };
 use alluvium_ledger::{
     keeper::{Keeper, Next, Signals},
-    log::{Errand, Log, Polled, Span},
+    log::{Errand, Log, PartitionEnds, Polled, Span},
 };
 use anyhow::{Context, bail};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, file, rounds] = arguments.as_slice() else { bail!("stages PIPELINE ROUNDS") };
-    let bench = Bench::open(Path::new(file))?;
+    let (file, rounds, place) = match arguments.as_slice() {
+        [_, file, rounds] => (file, rounds, None),
+        [_, file, rounds, place] => (file, rounds, Some(place.clone())),
+        _ => bail!("stages PIPELINE ROUNDS [LOG]"),
+    };
+    let bench = Bench::open(Path::new(file), place)?;
     let rounds: u32 = rounds.parse().context("the number of rounds")?;
     let plain = bench.settings_of(|_| {})?;
     let still = bench.settings_of(|spec| spec.predictions.answer = Answer::Live)?;
@@ -33,9 +36,9 @@ fn main() -> anyhow::Result<()> {
         let mut best: Option<Cost> = None;
         for round in 0..rounds {
             let cost = match stage {
-                Stage::Read => bench.cost(|_| ())?,
+                Stage::Read => bench.cost(|_, _| ())?,
                 Stage::Decode => bench.decode(None)?,
-                Stage::Digest => bench.decode(Some(Chain::default()))?,
+                Stage::Digest => bench.decode(Some(bench.chains()))?,
                 Stage::Judge => bench.step(&judged)?,
                 Stage::Steps => bench.step(&stepped)?,
                 Stage::Learn => bench.step(&still)?,
@@ -132,19 +135,23 @@ struct Bench {
     opened: Opened,
     log: Store,
     topic: String,
-    end: u64,
+    ends: Vec<PartitionEnds>,
 }
 
 impl Bench {
-    fn open(file: &Path) -> anyhow::Result<Bench> {
-        let opened = Opened::read(file, &Named::default()).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+    fn open(file: &Path, log: Option<String>) -> anyhow::Result<Bench> {
+        let named = Named { name: None, log };
+        let opened = Opened::read(file, &named).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let mut log = opened.existing_log().map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let (name, input) = opened.spec.input.iter().next().context("an input")?;
         let topic = input.topic(name).to_string();
         let ends = log.ends(&topic)?.context("the input's topic")?;
-        let [partition] = ends.partitions.as_slice() else { bail!("a topic of one partition") };
-        let end = partition.stable;
-        Ok(Bench { opened, log, topic, end })
+        Ok(Bench { opened, log, topic, ends: ends.partitions })
+    }
+
+    /// The digests of all partitions, as they are at the beginning.
+    fn chains(&self) -> Vec<Chain> {
+        self.ends.iter().map(|_| Chain::default()).collect()
     }
 
     fn settings_of(&self, change: impl FnOnce(&mut Spec)) -> anyhow::Result<Arc<Settings>> {
@@ -154,32 +161,40 @@ impl Bench {
         Ok(Arc::new(Settings::of(&spec)))
     }
 
-    /// Reads the whole topic, and does something with each batch.
-    fn cost(&self, mut each: impl FnMut(&Batch)) -> anyhow::Result<Cost> {
-        let span =
-            Span { topic: self.topic.as_str().into(), partition: 0, from: 0, to: Some(self.end) };
+    /// Reads the whole topic, and does something with each batch of a partition.
+    fn cost(&self, mut each: impl FnMut(&Batch, usize)) -> anyhow::Result<Cost> {
+        let span = |(partition, ends): (usize, &PartitionEnds)| Span {
+            topic: self.topic.as_str().into(),
+            partition: partition as u32,
+            from: ends.earliest,
+            to: Some(ends.stable),
+        };
+        let spans: Vec<Span> = self.ends.iter().enumerate().map(span).collect();
+        let mut left = self.ends.iter().filter(|ends| ends.earliest < ends.stable).count();
         let watch = Watch::start();
         let mut log = self.log.clone();
-        let (mut reader, mut batch, mut records) = (log.reader(&[span])?, Batch::new(), 0);
-        while batch.next < self.end {
+        let (mut reader, mut batch, mut records) = (log.reader(&spans)?, Batch::new(), 0);
+        while left > 0 {
             batch.clear();
             if reader.poll(&mut batch)? == Polled::Nothing {
-                bail!("the log ended too early");
+                std::thread::sleep(std::time::Duration::from_micros(100));
+                continue;
             }
             records += batch.len() as u64;
-            each(&batch);
+            left -= usize::from(batch.next >= self.ends[batch.span].stable);
+            each(&batch, batch.span);
         }
         Ok(watch.stop(records))
     }
 
-    fn decode(&self, mut chain: Option<Chain>) -> anyhow::Result<Cost> {
+    fn decode(&self, mut chains: Option<Vec<Chain>>) -> anyhow::Result<Cost> {
         let pipeline = self.pipeline(&self.opened.settings)?;
         let (mut decoder, mut rows) = (pipeline.inputs()[0].decoder(), Rows::default());
-        self.cost(|batch| {
+        self.cost(|batch, partition| {
             rows.clear();
-            decoder.decode(0, batch, &mut rows);
-            if let Some(chain) = &mut chain {
-                batch.iter().for_each(|record| chain.add(&record));
+            decoder.decode(partition as u32, batch, &mut rows);
+            if let Some(chains) = &mut chains {
+                batch.iter().for_each(|record| chains[partition].add(&record));
             }
         })
     }
@@ -187,17 +202,18 @@ impl Bench {
     fn step(&self, settings: &Arc<Settings>) -> anyhow::Result<Cost> {
         let mut pipeline = self.pipeline(settings)?;
         let (mut decoder, mut rows) = (pipeline.inputs()[0].decoder(), Rows::default());
-        let mut chain = Chain::default();
+        let mut chains = self.chains();
         let mut effects = Effects { backlog: true, ..Effects::default() };
-        self.cost(|batch| {
+        self.cost(|batch, index| {
+            let partition = index as u32;
             rows.clear();
-            decoder.decode(0, batch, &mut rows);
-            batch.iter().for_each(|record| chain.add(&record));
+            decoder.decode(partition, batch, &mut rows);
+            batch.iter().for_each(|record| chains[index].add(&record));
             // As the keeper hands them over, so that the effects stay small.
             for start in (0..batch.len()).step_by(2048) {
                 let range = start..batch.len().min(start + 2048);
                 effects.clear();
-                let run = Run { input: 0, partition: 0, batch, rows: &rows, range };
+                let run = Run { input: 0, partition, batch, rows: &rows, range };
                 pipeline.step(Input::Records(run), &mut effects);
             }
         })
@@ -210,8 +226,7 @@ impl Bench {
     /// All of `alluvium run`, as a pipeline of its own name each round.
     fn keep(&self, round: u32) -> anyhow::Result<Cost> {
         let name = format!("{}-{round}-{}", self.opened.spec.name, std::process::id());
-        let log = self.opened.place.directory().map(|at| at.display().to_string());
-        let named = Named { name: Some(name), log };
+        let named = Named { name: Some(name), log: self.opened.named.log.clone() };
         let opened =
             Opened::read(&self.opened.file, &named).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let watch = Watch::start();
@@ -233,7 +248,7 @@ impl Bench {
     }
 }
 
-/// Measures the clock, and the processor time of all threads that are still there at the end.
+/// Measures the clock, and the processor time of all threads, those that have ended too.
 struct Watch {
     wall: Instant,
     cpu: Option<f64>,
@@ -251,12 +266,10 @@ impl Watch {
     }
 }
 
-/// Processor time of this process's threads, where the system says it (Linux).
+/// Processor time of this process, where the system says it (Linux, in hundredths of a second).
 fn cpu_seconds() -> Option<f64> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir("/proc/self/task").ok()? {
-        let spent = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        nanoseconds += spent.split(' ').next()?.parse::<u64>().ok()?;
-    }
-    Some(nanoseconds as f64 / 1e9)
+    let text = fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system) = (fields.next()?.parse::<f64>().ok()?, fields.next()?.parse::<f64>().ok()?);
+    Some((user + system) / 100.0)
 }

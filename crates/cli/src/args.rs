@@ -282,6 +282,9 @@ pub struct Decide {
     /// With `reset`: only this model.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// With `skip`: what to pass over, TOPIC:PARTITION:FROM..TO. Left out: what it has halted at.
+    #[arg(long, value_name = "SPAN")]
+    pub span: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -294,4 +297,6 @@ pub enum DecideAnswer {
     Adopt,
     /// Forget what was learned, and go on from here.
     Reset,
+    /// Pass over records that cannot be read: expired before they were, or damaged.
+    Skip,
 }

@@ -11,6 +11,7 @@ use crate::{
     plain,
     run::changes,
     screen::say,
+    skip,
 };
 
 /// `alluvium decide`.
@@ -22,6 +23,7 @@ pub fn run(call: &args::Decide) -> Result<(), Failure> {
     match call.answer {
         DecideAnswer::Adopt => adopt(&mut look, call.json),
         DecideAnswer::Reset => reset(&mut look, call.model.clone(), call.json),
+        DecideAnswer::Skip => skip::run(&mut look, call.span.as_deref(), call.json),
     }
 }
 

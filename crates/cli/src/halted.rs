@@ -22,6 +22,10 @@ pub fn answers(kind: &str, unfit: bool, opened: &Opened) -> Vec<Answer> {
             (opened.command("show", "dead-letters"), "what they were, and why"),
             ("[refusals] share_max = ...".into(), "in the file, to bear more of them"),
         ],
+        "unreadable" => vec![
+            (opened.command("decide skip", ""), "pass over what cannot be read, and go on"),
+            (opened.run_as_another(), "a new pipeline, over what the log holds"),
+        ],
         kind => {
             let why = match kind {
                 "broken" => "the last version is safe; please report this, with what it says",
@@ -61,6 +65,7 @@ pub fn failure(halt: &Halt, opened: &Opened) -> Failure {
         | Halt::Settings(_)
         | Halt::LogChanged(_)
         | Halt::Expired(_)
+        | Halt::Unreadable { .. }
         | Halt::Broken(_) => format!("halted: {halt}\n\n{}", listed()),
     };
     Failure::Halted(text)

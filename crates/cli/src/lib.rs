@@ -25,6 +25,7 @@ pub mod screen;
 pub mod settings;
 pub mod show;
 pub mod signals;
+pub mod skip;
 pub mod source;
 pub mod source_rows;
 pub mod status;

@@ -220,7 +220,7 @@ impl Standing {
         told.or_else(|| {
             let why = "what is learned was changed in the pipeline file".to_string();
             let (term, time, kind) = (self.fold.term, 0, "changed".to_string());
-            is_changed.then_some(Stopped { term, time, kind, why })
+            is_changed.then_some(Stopped { term, time, kind, why, unread: None })
         })
     }
 

@@ -28,9 +28,9 @@ const MANY_RECORDS: u64 = 500_000;
 
 /// A place in an input: a topic's or an input's name, a partition, an offset.
 pub struct Place {
-    name: String,
-    partition: u32,
-    offset: u64,
+    pub name: String,
+    pub partition: u32,
+    pub offset: u64,
 }
 
 impl Place {
@@ -128,7 +128,10 @@ pub fn show(look: &mut Look, place: &Place, is_json: bool) -> Result<(), Failure
 }
 
 /// The input that a place means, and its topic.
-fn find_input(look: &Look, place: &Place) -> Result<(String, String), Failure> {
+///
+/// # Errors
+/// When it is no input of the pipeline.
+pub fn find_input(look: &Look, place: &Place) -> Result<(String, String), Failure> {
     let topics = look.opened.topics();
     let is_meant =
         |(input, topic): &&(String, String)| *input == place.name || *topic == place.name;

@@ -271,6 +271,7 @@ pub fn asked(ask: &Decision) -> String {
         Decision::Promote { model, version: None } => format!("promote {model}"),
         Decision::Promote { model, version: Some(version) } => format!("promote {model}@{version}"),
         Decision::Rollback => "rollback".into(),
+        Decision::Skip(gap) => format!("skip {gap}"),
     }
 }
 

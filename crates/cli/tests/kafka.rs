@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/killed.rs"]
+mod killed;
 #[path = "support/left.rs"]
 mod left;
 
@@ -22,7 +24,8 @@ use alluvium_broker::{Broker, Options};
 use alluvium_embedded::Embedded;
 use alluvium_kafka::{KafkaLog, Settings};
 use alluvium_ledger::log::{Log, Outgoing, Policy};
-use left::{Predictions, Versions, each_record, from_environment, left, printed, random};
+use killed::{from_environment, printed, random};
+use left::{Predictions, Versions, each_record, left};
 use serde_json::Value;
 use tempfile::TempDir;
 

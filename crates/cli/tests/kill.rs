@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/killed.rs"]
+mod killed;
 #[path = "support/left.rs"]
 mod left;
 
@@ -19,7 +21,8 @@ use std::{
 };
 
 use alluvium_embedded::Embedded;
-use left::{Predictions, Versions, from_environment, left, printed, random};
+use killed::{from_environment, printed, random};
+use left::{Predictions, Versions, left};
 use tempfile::TempDir;
 
 /// Every record of the example.

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Seek, SeekFrom, Write},
     process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
@@ -701,4 +701,48 @@ fn a_halt_for_refusals_is_found_afterwards() {
     assert_eq!(status["halted"]["kind"], "refused");
     assert!(waits_for(&status).contains("share_max"), "{status}");
     assert!(home.ok(&["show", "pipeline.toml", "dead-letters"]).contains("wrong_kind"));
+}
+
+#[test]
+fn damaged_records_are_passed_over_when_somebody_says_so() {
+    let home = Home::ran(1);
+    let load = |name: &str, colour: &str| {
+        let text = row(1).replace("blue", colour).replace("red", colour).replace("green", colour);
+        let rows = format!("{text}\n").repeat(100) + &format!("{}\n", row(1)).repeat(100);
+        fs::write(home.0.path().join(name), rows).unwrap();
+        home.ok(&["load", "pipeline.toml", name]);
+    };
+    load("bad.csv", "needle");
+    load("good.csv", "red");
+    let data = home.0.path().join("alluvium").join("data.mdb");
+    let bytes = fs::read(&data).unwrap();
+    let mut file = fs::File::options().write(true).open(&data).unwrap();
+    // Wherever it lies: the log may have written it more than once.
+    for (at, _) in bytes.windows(6).enumerate().filter(|(_, window)| window == b"needle") {
+        file.seek(SeekFrom::Start(at as u64 + 2)).unwrap();
+        file.write_all(b"!").unwrap();
+    }
+    drop(file);
+
+    let said = home.fails(3, &["run"]);
+    assert!(said.contains("x:0 from offset 451") && said.contains("decide skip"), "{said}");
+    assert!(waits_for(&home.status()).contains("decide skip"));
+    // Only what is still to be read can be passed over, and only what is there.
+    let said = home.fails(2, &["decide", "skip", "pipeline.toml", "--span", "x:0:400..651"]);
+    assert!(said.contains("was read up to 451"), "{said}");
+    home.fails(2, &["decide", "skip", "pipeline.toml", "--span", "x:0:451..999"]);
+    home.fails(2, &["decide", "skip", "pipeline.toml", "--span", "x:0"]);
+    let said = home.ok(&["decide", "skip"]);
+    let to = said.split("x:0:451..").nth(1).and_then(|rest| rest.split(' ').next());
+    let to: u64 = to.unwrap().parse().unwrap();
+    // All that the damaged block holds, and no more.
+    assert!((551..=651).contains(&to), "{said}");
+    let events = home.json(&["run", "--json"]);
+    assert!(events.iter().any(|event| event["span"] == format!("x:0:451..{to}")), "{events:?}");
+    let status = home.status();
+    assert_eq!((&status["learned"], &status["lag"]), (&(ROWS + 851 - to).into(), &0.into()));
+    // A record that was learned lies in the damaged block as well: it cannot be learned again.
+    let said = home.fails(1, &["verify", "pipeline.toml", "--all"]);
+    assert!(said.contains("x:0 from offset 450"), "{said}");
+    assert!(home.fails(2, &["decide", "skip"]).contains("has not halted"));
 }

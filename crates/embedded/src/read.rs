@@ -132,7 +132,7 @@ fn fill(
     let (first, last) = (span.place.block(first), span.place.block(end - 1));
     for block in store.blocks.range(txn, &between(&first, &last)).map_err(doing)? {
         let (key, bytes) = block.map_err(doing)?;
-        let damaged = || damage(&span.topic, span.place, key);
+        let damaged = || damage(store, txn, &span.topic, (span.place, span.next), key);
         let base = span.place.base_of(key).ok_or_else(damaged)?;
         let view = View::of(bytes, base).ok_or_else(damaged)?;
         view.read(span.next, end, scratch, into).ok_or_else(damaged)?;
@@ -144,11 +144,26 @@ fn fill(
     Ok(Some(end))
 }
 
-/// The error for a block whose bytes are not what was written.
-fn damage(topic: &str, place: Place, key: &[u8]) -> LogError {
-    let offset = place.base_of(key).unwrap_or_default();
-    let partition = place.partition;
-    LogError::Corrupt(format!("the records of {topic}:{partition} from offset {offset} on"))
+/// The error for a block whose bytes are not what was written. What was to be read of it begins at
+/// an offset; what comes behind it can be read.
+fn damage(
+    store: &Store,
+    txn: &RoTxn,
+    topic: &str,
+    (place, from): (Place, u64),
+    key: &[u8],
+) -> LogError {
+    let offset = place.base_of(key).unwrap_or_default().max(from);
+    let behind = store.blocks.get_greater_than(txn, key).ok().flatten();
+    let next = behind.and_then(|(key, _)| place.base_of(key));
+    let end = || store.partition(txn, place).ok().map(|row| row.next);
+    LogError::Damaged {
+        topic: topic.to_string(),
+        partition: place.partition,
+        offset,
+        next: next.or_else(end),
+        why: "its bytes are not what was written".into(),
+    }
 }
 
 impl Store {
@@ -193,7 +208,7 @@ fn offset_at(
         let mut looked_at = 0;
         for block in store.blocks.range(&txn, &between(&first, &last)).map_err(doing)? {
             let (key, bytes) = block.map_err(doing)?;
-            let damaged = || damage(topic, place, key);
+            let damaged = || damage(store, &txn, topic, (place, 0), key);
             let base = place.base_of(key).ok_or_else(damaged)?;
             let head = Head::of(bytes, base).ok_or_else(damaged)?;
             if head.time_max >= time {

@@ -62,11 +62,14 @@ fn damage_is_found_and_named() {
 
     let mut log = Embedded::open(directory.path()).unwrap();
     assert_eq!(read(&mut log, "sound").unwrap().len(), 600);
-    let Err(LogError::Corrupt(what)) = read(&mut log, "damaged") else { panic!("not found") };
-    assert!(what.contains("damaged:0") && what.contains("600"), "{what}");
+    let found = read(&mut log, "damaged");
+    let Err(LogError::Damaged { topic, partition: 0, offset: 600, next, .. }) = found else {
+        panic!("{found:?}")
+    };
+    assert_eq!((&*topic, next), ("damaged", Some(601)));
     // Appending goes on, and does not hide the damage by rewriting it.
     append(&mut log, "damaged", &[vec![b'x'; 128_000]]).unwrap();
-    assert!(matches!(read(&mut log, "damaged"), Err(LogError::Corrupt(_))));
+    assert!(matches!(read(&mut log, "damaged"), Err(LogError::Damaged { offset: 600, .. })));
 }
 
 #[test]

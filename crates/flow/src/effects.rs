@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alluvium_learn::Time;
 
-use crate::Headers;
+use crate::{Gap, Headers};
 
 /// A topic of the pipeline's own that records go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +100,11 @@ pub enum News {
     Reset {
         /// Of which model; `None`: everything, steps included.
         model: Option<Arc<str>>,
+    },
+    /// Records were passed over, as somebody had asked.
+    Skipped {
+        /// Which.
+        gap: Gap,
     },
     /// A decision could not be carried out; nothing changed.
     Refused {

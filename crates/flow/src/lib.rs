@@ -22,4 +22,4 @@ pub use pipeline::{
     version_key,
 };
 pub use run::{Input, Run};
-pub use settings::{Decision, KERNEL, Settings};
+pub use settings::{Decision, Gap, KERNEL, Settings};

@@ -29,6 +29,8 @@ pub enum Input<'a> {
     Records(Run<'a>),
     /// Somebody decided.
     Decided(&'a Decision),
+    /// Somebody decided what cannot be done, and why.
+    Impossible(&'a str),
     /// It runs otherwise from here on; what is learned is the same.
     Settings(&'a Settings),
     /// Time has passed without records.

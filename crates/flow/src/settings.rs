@@ -1,6 +1,6 @@
 //! What a pipeline was told: the canonical form of its file, as control records it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,6 +20,26 @@ pub struct Settings {
     pub learned: Value,
     /// How it runs: changes freely.
     pub runs: Value,
+}
+
+/// Records of one partition that are passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// The input.
+    pub input: Arc<str>,
+    /// The partition.
+    pub partition: u32,
+    /// The first offset passed over: where the input had been read to.
+    pub from: u64,
+    /// The offset that is read next.
+    pub to: u64,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}..{}", self.input, self.partition, self.from, self.to)
+    }
 }
 
 /// What somebody decided; acts at its place in the order.
@@ -45,6 +65,8 @@ pub enum Decision {
     },
     /// Back to the version the champion stood at before its last change.
     Rollback,
+    /// Pass over records that cannot be read, and that no cut holds yet.
+    Skip(Gap),
 }
 
 impl Settings {

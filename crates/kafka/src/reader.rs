@@ -268,15 +268,10 @@ impl Reading {
                 self.tries += 1;
                 match self.tries < TRIES_MAX {
                     true => Ok(()),
-                    false => Err(LogError::Corrupt(format!(
-                        "the records of {place} from offset {} on cannot be read: {}",
-                        self.next,
-                        if refusal.reason.is_empty() {
-                            code.to_string()
-                        } else {
-                            refusal.reason.clone()
-                        }
-                    ))),
+                    false => Err(self.damaged(match refusal.reason.is_empty() {
+                        true => code.to_string(),
+                        false => refusal.reason.clone(),
+                    })),
                 }
             }
             _ if refusal.is_no_topic() => Err(LogError::NoTopic { topic: self.topic.to_string() }),
@@ -285,6 +280,12 @@ impl Reading {
             }
             _ => Ok(()), // The client tries again by itself.
         }
+    }
+
+    /// Kafka's client does not say where the damaged batch ends.
+    fn damaged(&self, why: String) -> LogError {
+        let (topic, partition) = (self.topic.to_string(), self.partition);
+        LogError::Damaged { topic, partition, offset: self.next, next: None, why }
     }
 
     /// Whether the position can be read at all, by whoever leads the partition. Remembers it when

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use alluvium_flow::{Decision, Settings};
+use alluvium_flow::{Decision, Gap, Settings};
 use alluvium_learn::Time;
 use serde::{Deserialize, Serialize};
 
@@ -68,10 +68,25 @@ pub struct Stopped {
     pub term: u64,
     /// When, by the writer's clock.
     pub time: Time,
-    /// Of which kind: `changed`, `refused`, `log_changed`, `expired`, `settings` or `broken`.
+    /// Of which kind: `changed`, `refused`, `log_changed`, `expired`, `unreadable`, `settings`
+    /// or `broken`.
     pub kind: String,
     /// Why, in words.
     pub why: String,
+    /// What cannot be read, if it is that, and if to pass over it would help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
+}
+
+/// Records of an input that cannot be read, beyond the newest accepted cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unread {
+    /// The first of them.
+    pub at: At,
+    /// The first offset behind them that can be read, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
 }
 
 /// What a writer says.
@@ -274,7 +289,22 @@ impl Fold {
         let (adopted, left): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.requests).into_iter().partition(|(at, _)| *at < below);
         self.requests = left;
+        for (_, ask) in &adopted {
+            if let Decision::Skip(gap) = ask
+                && self.fits(gap)
+                && let Some(index) = self.index_of(&gap.input, gap.partition)
+            {
+                self.partitions[index].end = gap.to;
+            }
+        }
         adopted.into()
+    }
+
+    /// Whether records can be passed over from there on: only beyond the newest accepted cut. What
+    /// lies in a cut was learned, or will be.
+    pub fn fits(&self, gap: &Gap) -> bool {
+        let index = self.index_of(&gap.input, gap.partition);
+        gap.from < gap.to && index.is_some_and(|index| self.partitions[index].end == gap.from)
     }
 
     fn apply(&mut self, body: &Body) {

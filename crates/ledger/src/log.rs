@@ -122,6 +122,19 @@ pub enum LogError {
     Denied(String),
     /// The log's bytes are not what was written.
     Corrupt(String),
+    /// Some records' bytes are not what was written; others can be read.
+    Damaged {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The first offset that cannot be read.
+        offset: u64,
+        /// The first one behind that may be read again, where that is known.
+        next: Option<u64>,
+        /// What was found.
+        why: String,
+    },
     /// A record is larger than the log takes.
     TooLarge {
         /// Its size.
@@ -144,6 +157,10 @@ impl fmt::Display for LogError {
             LogError::SessionEnded(why) => write!(f, "the appending session ended: {why}"),
             LogError::Denied(why) => write!(f, "not allowed: {why}"),
             LogError::Corrupt(why) => write!(f, "the log is damaged: {why}"),
+            LogError::Damaged { topic, partition, offset, why, .. } => write!(
+                f,
+                "the records of {topic}:{partition} from offset {offset} on cannot be read: {why}"
+            ),
             LogError::TooLarge { bytes, bytes_max } => {
                 write!(f, "a record of {bytes} bytes is larger than the {bytes_max} the log takes")
             }
@@ -213,7 +230,9 @@ pub trait RecordReader {
     /// blocks.
     ///
     /// # Errors
-    /// [`LogError::OutOfRange`] when a span's next offset is not there; the position stays.
+    /// [`LogError::OutOfRange`] when a span's next offset is not there, [`LogError::Damaged`] when
+    /// its record cannot be read; the position stays, and the other spans can be read on once that
+    /// one is paused.
     fn poll(&mut self, into: &mut Batch) -> Result<Polled, LogError>;
 
     /// Stops or resumes the reading of one span, by its index.

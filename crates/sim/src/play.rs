@@ -1,14 +1,15 @@
 //! What happens in a run: keepers turn, pause, die and come back; records arrive; somebody asks for
 //! something; the log does what it may.
 
+mod ask;
 mod mischief;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alluvium_flow::{Decision, Headers, Settings};
+use alluvium_flow::{Decision, Gap, Headers, Settings};
 use alluvium_learn::Time;
 use alluvium_ledger::{
-    control::Control,
+    control::{Body, Control},
     keeper::{Halt, Keeper, Next, Options, Signals},
     log::{Outgoing, Policy},
 };
@@ -307,7 +308,7 @@ impl Play {
         let justified = self.truncated
             || match halt {
                 Halt::Changed { .. } => old_file,
-                Halt::Expired(_) => self.log.world().lost,
+                Halt::Expired(_) | Halt::Unreadable { .. } => self.log.world().lost,
                 Halt::LogChanged(_)
                 | Halt::Refused { .. }
                 | Halt::Settings(_)
@@ -348,30 +349,6 @@ impl Play {
             if let Some(index) = world.find(topic.name) {
                 world.append(index, partition, record.clone());
             }
-        }
-    }
-
-    fn ask(&mut self) {
-        if self.requests < self.size.requests {
-            let ask = self.scene.request(&mut self.random);
-            self.request(ask);
-        }
-    }
-
-    pub(crate) fn request(&mut self, ask: Decision) {
-        self.requests += 1;
-        let value =
-            Control::Request { ask, by: format!("somebody {}", self.requests), id: None }.encode();
-        self.say(|| format!("REQUEST {}", String::from_utf8_lossy(&value)));
-        let record = Outgoing {
-            time: self.now,
-            key: None,
-            value: Some(&value),
-            headers: Headers::default(),
-        };
-        let mut world = self.log.world();
-        if let Some(control) = world.find(&format!("{PREFIX}control")) {
-            world.append(control, 0, Kept::new(&record));
         }
     }
 

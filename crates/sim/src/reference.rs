@@ -54,6 +54,8 @@ pub(crate) struct Reference {
     pub(crate) steps: u64,
     pub(crate) alarms: u64,
     pub(crate) refused: u64,
+    /// How often records were passed over.
+    pub(crate) skipped: u64,
     pub(crate) versions: BTreeMap<(Arc<str>, u64), String>,
     pub(crate) digests: Vec<Option<String>>,
     pub(crate) places: BTreeMap<(Arc<str>, u32), Place>,
@@ -144,7 +146,10 @@ impl<'a> Trainer<'a> {
         let later = self.requests.split_off(&adopts);
         for (request, ask) in std::mem::replace(&mut self.requests, later) {
             *self.found.adopted.entry(request).or_default() += 1;
-            self.step(Input::Decided(&ask));
+            match self.is_possible(&ask) {
+                true => self.step(Input::Decided(&ask)),
+                false => self.step(Input::Impossible("")),
+            }
         }
         match body {
             Body::Settings(settings) => match &self.pipeline {
@@ -171,6 +176,23 @@ impl<'a> Trainer<'a> {
             }
             Body::Tick { time } => self.step(Input::Tick(*time)),
         }
+    }
+
+    /// Only what no cut holds can be passed over; it is, then.
+    fn is_possible(&mut self, ask: &Decision) -> bool {
+        let Decision::Skip(gap) = ask else { return true };
+        let place = (gap.input.clone(), gap.partition);
+        let (Some(end), Some(stands)) =
+            (self.ends.get_mut(&place), self.found.places.get_mut(&place))
+        else {
+            return false;
+        };
+        let fits = *end == gap.from && gap.from < gap.to;
+        if fits {
+            (*end, stands.position) = (gap.to, gap.to);
+            self.found.skipped += 1;
+        }
+        fits
     }
 
     fn begin(&mut self, begins: &[At]) {

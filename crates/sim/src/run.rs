@@ -99,6 +99,8 @@ pub struct Stats {
     pub refused: u64,
     /// Requests adopted.
     pub adopted: u64,
+    /// How often records were passed over.
+    pub skipped: u64,
     /// Halts, each justified.
     pub halts: u64,
     /// Runs in which control lost its tail, nobody halted, and something contradicts the log.
@@ -123,6 +125,7 @@ impl Stats {
         self.alarms += other.alarms;
         self.refused += other.refused;
         self.adopted += other.adopted;
+        self.skipped += other.skipped;
         self.halts += other.halts;
         self.silent += other.silent;
         self.trace = crate::random::mix(self.trace, other.trace);
@@ -220,6 +223,7 @@ pub(crate) fn judge(play: &mut Play) -> Result<Stats, String> {
     stats.alarms = reference.alarms;
     stats.refused = reference.refused;
     stats.adopted = reference.adopted.values().sum();
+    stats.skipped = reference.skipped;
     stats.terms = reference.terms;
     stats.landed = world.landed;
     stats.trace = world.trace;

@@ -3,7 +3,9 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
-use alluvium_flow::{Batch, Decision, Effects, Headers, News, Pipeline, Run, Settings, spec::Spec};
+use alluvium_flow::{
+    Batch, Decision, Effects, Gap, Headers, News, Pipeline, Run, Settings, spec::Spec,
+};
 use alluvium_ledger::{
     control::{Control, Fold, Stopped},
     keeper::{Halt, Keeper, Next, Options, Relearn, Relearned, Signals},
@@ -408,7 +410,7 @@ fn a_crash_after_an_adoption_changes_nothing() {
 
 /// What is wrong with a log's only input.
 enum Wrong {
-    /// Its records are not what was written.
+    /// Its records 3 and 4 are not what was written.
     Damaged,
     /// From some time on, every other question where it ends is not answered; so many were asked.
     Silent(u32),
@@ -421,14 +423,24 @@ enum Wrong {
 /// A log with something wrong.
 struct Faulty(VirtualLog, Wrong);
 
-struct DamagedReader;
+/// Reads up to the damage, and then says so.
+struct DamagedReader(Box<dyn RecordReader>, bool);
 
 impl RecordReader for DamagedReader {
-    fn poll(&mut self, _: &mut Batch) -> Result<Polled, LogError> {
-        Err(LogError::Corrupt("the records of x:0 from offset 0 on".into()))
+    fn poll(&mut self, batch: &mut Batch) -> Result<Polled, LogError> {
+        let (topic, why) = ("x".to_string(), "bytes were changed".to_string());
+        match self.0.poll(batch)? {
+            Polled::Nothing if !self.1 => {
+                Err(LogError::Damaged { topic, partition: 0, offset: 3, next: Some(5), why })
+            }
+            polled => Ok(polled),
+        }
     }
 
-    fn pause(&mut self, _: usize, _: bool) {}
+    fn pause(&mut self, span: usize, paused: bool) {
+        self.0.pause(span, paused);
+        self.1 = paused;
+    }
 }
 
 /// An appender that does not say what has landed.
@@ -460,7 +472,10 @@ impl Appender for Unsaid {
 impl Log for Faulty {
     fn reader(&mut self, spans: &[Span]) -> Result<Box<dyn RecordReader>, LogError> {
         match (spans, &self.1) {
-            ([span], Wrong::Damaged) if &*span.topic == "x" => Ok(Box::new(DamagedReader)),
+            ([span], Wrong::Damaged) if &*span.topic == "x" && span.from <= 4 => {
+                let sound = Span { to: Some(3), ..span.clone() };
+                Ok(Box::new(DamagedReader(self.0.reader(&[sound])?, false)))
+            }
             _ => self.0.reader(spans),
         }
     }
@@ -498,13 +513,62 @@ impl Log for Faulty {
 }
 
 #[test]
-fn damage_halts_and_is_named() {
-    let log = log_with(3);
-    let mut keeper =
-        Keeper::new(Faulty(log.client(), Wrong::Damaged), options(&settings("10 records")));
+fn what_is_damaged_halts_behind_all_that_can_be_read_and_can_be_passed_over() {
+    let mut log = log_with(9);
+    let faulty = |log: &VirtualLog| {
+        let follow = Options { follow: true, ..options(&settings("10 records")) };
+        Keeper::new(Faulty(log.client(), Wrong::Damaged), follow)
+    };
+    let mut keeper = faulty(&log);
+    let (mut halt, mut learned) = (None, 0);
+    for now in 0..1_000 {
+        learned = keeper.pipeline().map_or(learned, |pipeline| pipeline.counters().learned);
+        halt = halt.or(keeper.turn(now, GO).err());
+    }
+    let Some(Halt::Unreadable { unread, why }) = halt else { panic!("{halt:?}") };
+    assert!(why.contains("x:0") && why.contains("offset 3"), "{why}");
+    assert_eq!((unread.at.offset, unread.to, learned), (3, Some(5), 3));
+    assert_eq!(manifests(&mut log), 1, "what was learned is kept");
+    // Nobody has answered: the next one halts there again.
+    let mut again = faulty(&log);
+    let halt = (0..1_000).find_map(|now| again.turn(now, GO).err());
+    assert!(matches!(halt, Some(Halt::Unreadable { .. })), "{halt:?}");
+    let gap = |from, to| Gap { input: "x".into(), partition: 0, from, to };
+    request(&mut log, Decision::Skip(gap(2, 5)));
+    request(&mut log, Decision::Skip(gap(3, 5)));
+    let (mut keeper, mut news) = (faulty(&log), Vec::new());
+    turn(&mut keeper, 0..1_000);
+    keeper.take_news(&mut news);
+    let counters = keeper.pipeline().unwrap().counters();
+    assert_eq!((counters.read, counters.positions[&("x".into(), 0)]), (7, 9));
+    assert!(matches!(&news[..], [News::Refused { .. }, News::Skipped { .. }]), "{news:?}");
+    // Whoever learns it again passes over the same.
+    let digest = keeper.pipeline().unwrap().state_digest("one");
+    let mut faulty = Faulty(log.client(), Wrong::Damaged);
+    let mut again = Relearn::new(&mut faulty, "p.control").unwrap();
+    let mut effects = Effects::default();
+    let mut all = |_: &mut Pipeline, _: &Run<'_>| usize::MAX;
+    while again.turn(&mut faulty, 100, &mut effects, &mut all).unwrap() != Relearned::Done {}
+    assert_eq!(again.pipeline().unwrap().state_digest("one"), digest);
+}
+
+#[test]
+fn what_expires_before_it_is_read_can_be_passed_over() {
+    let mut log = log_with(4);
+    let settings = settings("10 records");
+    finish(&mut Keeper::new(log.client(), options(&settings))).unwrap();
+    (0..6).for_each(|_| append(&mut log, "x", b"1,1"));
+    log.expire("x", 0, 7);
+    let mut keeper = Keeper::new(log.client(), options(&settings));
     let halt = (0..1_000).find_map(|now| keeper.turn(now, GO).err());
-    let Some(Halt::LogChanged(why)) = halt else { panic!("{halt:?}") };
-    assert!(why.contains("x:0"), "{why}");
+    let Some(Halt::Unreadable { unread, .. }) = halt else { panic!("{halt:?}") };
+    assert_eq!((unread.at.offset, unread.to), (4, Some(7)));
+    request(&mut log, Decision::Skip(Gap { input: "x".into(), partition: 0, from: 4, to: 7 }));
+    let mut keeper = Keeper::new(log.client(), options(&settings));
+    finish(&mut keeper).unwrap();
+    assert_eq!(keeper.pipeline().unwrap().counters().read, 7);
+    // The same again, from the manifest and from control.
+    finish(&mut Keeper::new(log.client(), options(&settings))).unwrap();
 }
 
 #[test]

@@ -30,10 +30,10 @@ fn base_keeps_every_promise() {
     // The runs must be worth something: every fault has to bite.
     let least = [sum.terms, sum.crashes, sum.manifests, sum.versions, sum.adopted];
     assert!(least.iter().all(|count| *count > 1_000), "{sum:?}");
-    // Only what lands after a successor has read how far the outputs go is released twice: about
-    // once a run. Two thirds of what was counted when this was written, 671: a change of the keeper
-    // moves it a little, a fault that no longer bites much.
-    assert!(sum.doubles > 450, "{sum:?}");
+    // Only what lands after a successor has read how far the outputs go is released twice: 400 to
+    // 700, as other seeds go. A fault that no longer bites leaves next to none.
+    assert!(sum.doubles > 200, "{sum:?}");
+    assert!(sum.skipped > 40, "{sum:?}");
     assert!(sum.alarms > 100 && sum.refused > 1_000 && sum.halts > 50, "{sum:?}");
 }
 
@@ -45,8 +45,7 @@ fn small_keeps_every_promise() {
 #[test]
 fn heavy_keeps_every_promise() {
     let sum = play(Kind::Heavy, 0..250);
-    // 409 when this was written.
-    assert!(sum.doubles > 270, "{sum:?}");
+    assert!(sum.doubles > 140, "{sum:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! a machine that is busy now and then spoils nothing.
 
 mod data;
+mod kafka;
 mod report;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 
 /// How it is called.
 const USAGE: &str = "cargo xtask bench [--rows N] [--rounds N] [--peers DIRECTORY] [--vw PROGRAM] \
-                     [--to FILE]";
+                     [--to FILE] [--kafka]";
 
 /// The pipeline of W1.
 const PIPELINE: &str = include_str!("bench/w1.toml");
@@ -38,6 +39,8 @@ struct Plan {
     vw: String,
     /// The page to write.
     to: PathBuf,
+    /// From a broker, instead of from a file.
+    kafka: bool,
 }
 
 /// What a program took in its fastest round.
@@ -84,6 +87,9 @@ struct Stage {
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let plan = Plan::of(arguments)?;
     fs::create_dir_all(&plan.directory).map_err(|error| error.to_string())?;
+    if plan.kafka {
+        return kafka::run(&plan);
+    }
     let built = target().join("release");
     let build =
         ["build", "--release", "-p", "alluvium", "--bin", "alluvium", "--example", "stages"];
@@ -115,9 +121,14 @@ impl Plan {
             directory: target().join("bench"),
             vw: "vw".into(),
             to: root.join("docs/benchmarks.md"),
+            kafka: false,
         };
         let mut left = arguments.iter();
         while let Some(name) = left.next() {
+            if name == "--kafka" {
+                plan.kafka = true;
+                continue;
+            }
             let value = left.next().ok_or(USAGE)?;
             let number = || value.parse::<u64>().map_err(|_| format!("{name} {value}: {USAGE}"));
             match name.as_str() {
@@ -218,13 +229,9 @@ impl Plan {
             return Err(format!("{} failed", program.display()));
         }
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let stage = |line: &str| {
-            let number = |key: &str| member(line, key)?.parse::<f64>().ok();
-            let cost = Cost { wall: number("wall_s")?, cpu: number("cpu_s") };
-            let name = member(line, "stage")?.to_string();
-            Some(Stage { name, records: number("records")? as u64, cost })
-        };
-        text.lines().map(|line| stage(line).ok_or_else(|| format!("stages said {line}"))).collect()
+        text.lines()
+            .map(|line| stage_of(line).ok_or_else(|| format!("stages said {line}")))
+            .collect()
     }
 }
 
@@ -238,6 +245,14 @@ impl Racer {
         self.cost = Some(self.cost.map_or(cost, |best| best.least(cost)));
         Ok(())
     }
+}
+
+/// A stage, from the line that tells of it.
+fn stage_of(line: &str) -> Option<Stage> {
+    let number = |key: &str| member(line, key)?.parse::<f64>().ok();
+    let cost = Cost { wall: number("wall_s")?, cpu: number("cpu_s") };
+    let name = member(line, "stage")?.to_string();
+    Some(Stage { name, records: number("records")? as u64, cost })
 }
 
 /// Runs a program to its end. What it prints is dropped, what it complains of is not.

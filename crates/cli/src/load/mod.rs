@@ -18,7 +18,7 @@ use alluvium_flow::{
     decode::{Framing, Lines},
     spec::{Csv, Input, Spec},
 };
-use alluvium_ledger::log::{Appender, Log, Outgoing, Policy, Route, Settled};
+use alluvium_ledger::log::{Appender, Log, LogError, Outgoing, Policy, Route, Settled};
 use anyhow::{Context, bail};
 
 pub use self::marks::name_of;
@@ -32,7 +32,7 @@ use crate::{
     header::{self, First},
     open::Opened,
     patience,
-    screen::LoadBar,
+    screen::{LoadBar, note},
     signals::Stop,
     source::{self, Source},
     store::Store,
@@ -116,24 +116,47 @@ pub fn fill(
     for (name, input) in &opened.spec.input {
         create(log, input, name)?;
         let job = Job { opened, input: name, rate: 0, stop };
-        let files: Vec<&String> = input.load.iter().filter(|address| !is_stream(address)).collect();
-        if marks::is_filled(log, job.topic(), &files)? {
-            continue;
-        }
-        let turn = job.turn(log)?;
-        for address in files {
-            let marks = Marks::read(log, job.topic())?;
-            if turn.is_none() || !marks.wants(address, &input.load) {
-                continue;
+        match fill_one(&job, log, input, progress, &mut done) {
+            // What is there cannot be told from what is not: whoever learns it says what to do.
+            Err(error) if is_damage(&error) => {
+                note(&format!("nothing is loaded into {}: {error:#}", job.topic()));
             }
-            let loaded = job.load(log, address, &opened.beside(address), Some(marks), progress);
-            let loaded = loaded.with_context(|| {
-                format!("`load` of input `{name}` in {}", opened.file.display())
-            })?;
-            done.push((job.topic().to_string(), loaded));
+            filled => filled?,
         }
     }
     Ok(done)
+}
+
+fn fill_one(
+    job: &Job<'_>,
+    log: &mut Store,
+    input: &Input,
+    progress: Progress<'_>,
+    done: &mut Vec<(String, Loaded)>,
+) -> anyhow::Result<()> {
+    let (opened, topic) = (job.opened, job.topic());
+    let files: Vec<&String> = input.load.iter().filter(|address| !is_stream(address)).collect();
+    if marks::is_filled(log, topic, &files)? {
+        return Ok(());
+    }
+    let turn = job.turn(log)?;
+    for address in files {
+        let marks = Marks::read(log, topic)?;
+        if turn.is_none() || !marks.wants(address, &input.load) {
+            continue;
+        }
+        let loaded = job.load(log, address, &opened.beside(address), Some(marks), progress);
+        let loaded = loaded.with_context(|| {
+            format!("`load` of input `{}` in {}", job.input, opened.file.display())
+        })?;
+        done.push((topic.to_string(), loaded));
+    }
+    Ok(())
+}
+
+/// Whether records of the log cannot be read.
+fn is_damage(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<LogError>(), Some(LogError::Damaged { .. }))
 }
 
 /// Whether a source has no end that can be waited for, and cannot be read again.

@@ -17,6 +17,7 @@ pub fn event(news: &News) -> Value {
             "event": "champion", "model": &**model, "version": version,
         }),
         News::Reset { model } => json!({ "event": "reset", "model": model.as_deref() }),
+        News::Skipped { gap } => json!({ "event": "skipped", "span": gap.to_string() }),
         News::Refused { why } => json!({ "event": "refused_decision", "why": why }),
     }
 }

@@ -119,6 +119,7 @@ impl Story {
                 "reset      everything begins anew, as was asked: nothing is learned".into()
             }
             // It names what somebody asked for.
+            News::Skipped { gap } => format!("skipped    {gap}, as was asked"),
             News::Refused { why } => format!("not done   {}", plain::line(why)),
         };
         self.told(line.clone());

@@ -23,6 +23,10 @@ impl Pipeline {
                 self.begin_decision();
                 self.decided(decision, effects);
             }
+            Input::Impossible(why) => {
+                self.begin_decision();
+                effects.news.push(News::Refused { why: why.to_string() });
+            }
             Input::Settings(settings) => {
                 self.begin_decision();
                 self.run_as(settings, effects);
@@ -258,6 +262,11 @@ impl Pipeline {
             }
             Decision::Rollback => {
                 self.registry.rollback(step, since).map(|()| self.emit_champion(effects))
+            }
+            Decision::Skip(gap) => {
+                self.moved(&gap.input, gap.partition, gap.to);
+                effects.news.push(News::Skipped { gap: gap.clone() });
+                Ok(())
             }
         };
         if let Err(why) = result {

@@ -11,7 +11,7 @@ use alluvium_learn::Time;
 
 use super::{Keeper, Next, Office, Phase, has_passed};
 use crate::{
-    control::{Control, Stopped},
+    control::{Control, Stopped, Unread},
     log::{Log, LogError, Outgoing, Ticket},
 };
 
@@ -41,6 +41,13 @@ pub enum Halt {
     LogChanged(String),
     /// What is needed to go on has expired.
     Expired(String),
+    /// The next records of an input cannot be read: expired, or damaged.
+    Unreadable {
+        /// Which.
+        unread: Unread,
+        /// Why.
+        why: String,
+    },
     /// The settings that control holds cannot be built by this release.
     Settings(String),
     /// A mistake of ours.
@@ -56,6 +63,7 @@ impl fmt::Display for Halt {
             }
             Halt::LogChanged(why) => write!(f, "the log is not the one it was: {why}"),
             Halt::Expired(why) => write!(f, "what is needed to go on has expired: {why}"),
+            Halt::Unreadable { why, .. } => f.write_str(why),
             Halt::Settings(why) => write!(f, "the settings in control cannot be used: {why}"),
             Halt::Broken(why) => write!(f, "a mistake of Alluvium's own: {why}"),
         }
@@ -72,6 +80,7 @@ impl Halt {
             Halt::Refused { .. } => "refused",
             Halt::LogChanged(_) => "log_changed",
             Halt::Expired(_) => "expired",
+            Halt::Unreadable { .. } => "unreadable",
             Halt::Settings(_) => "settings",
             Halt::Broken(_) => "broken",
         }
@@ -123,8 +132,12 @@ impl<L: Log> Keeper<L> {
 
 impl Office {
     fn say_halted(&mut self, halt: &Halt, now: Time) -> Ticket {
+        let unread = match halt {
+            Halt::Unreadable { unread, .. } => Some(unread.clone()),
+            _ => None,
+        };
         let (term, kind) = (self.term, halt.kind().to_string());
-        let said = Stopped { term, time: now, kind, why: halt.to_string() };
+        let said = Stopped { term, time: now, kind, why: halt.to_string(), unread };
         let bytes = Control::Halted(said).encode();
         let headers = Headers::default();
         let record = Outgoing { time: now, key: None, value: Some(&bytes), headers };

@@ -13,6 +13,8 @@ use alluvium_flow::{
 };
 use alluvium_learn::Time;
 
+use crate::log::LogError;
+
 /// A batch and what its records mean.
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
@@ -55,6 +57,8 @@ pub(crate) struct Lane {
     /// Whether an accepted record has named it.
     pub(crate) named: bool,
     pub(crate) paused: bool,
+    /// Why what comes next cannot be read.
+    pub(crate) unreadable: Option<LogError>,
 }
 
 impl Lane {
@@ -80,6 +84,7 @@ impl Lane {
             buffered_bytes: 0,
             named: false,
             paused: false,
+            unreadable: None,
         }
     }
 
@@ -125,6 +130,17 @@ impl Lane {
         (self.first, self.learned.batch, self.learned.row) = (0, 0, 0);
         self.delivered = self.learned.position;
         self.planned = self.learned.clone();
+    }
+
+    /// Goes on at an offset, and passes over what lies before it.
+    pub(crate) fn skip(&mut self, to: u64, chain: Chain) {
+        self.learned.position = to;
+        self.forget(chain);
+    }
+
+    /// Why nothing more can be learned of it, once all that could be read is learned.
+    pub(crate) fn stuck(&self) -> Option<&LogError> {
+        self.unreadable.as_ref().filter(|_| self.learned.position >= self.delivered)
     }
 
     fn at<'a>(&'a self, cursor: &Cursor) -> Option<(&'a Decoded, usize)> {

@@ -1,6 +1,6 @@
 //! Learns what control has accepted, in its order, and nothing else.
 
-use alluvium_flow::{Chain, Effects, Input, Pipeline, Run, order};
+use alluvium_flow::{Chain, Decision, Effects, Input, Pipeline, Run, order};
 
 use super::{
     Counted, Halt, Keeper, Office, Pending, Trouble,
@@ -133,8 +133,11 @@ impl Replay {
         if let Some((_, decision)) = front.accepted.adopts.pop_front() {
             let offset = front.accepted.offset;
             self.pending.push_front(front);
-            self.step(offset, Input::Decided(&decision), effects);
-            if matches!(decision, alluvium_flow::Decision::Adopt { .. }) {
+            match &decision {
+                Decision::Skip(gap) => self.skip(offset, gap, effects),
+                decision => self.step(offset, Input::Decided(decision), effects),
+            }
+            if matches!(decision, Decision::Adopt { .. }) {
                 self.renew_decoders();
             }
             return Ok(Learned::Some(1));

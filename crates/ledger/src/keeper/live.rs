@@ -4,12 +4,12 @@ use alluvium_flow::{Chain, Decision, Pipeline, order};
 use alluvium_learn::Time;
 
 use super::{
-    Halt, Keeper, Next, Office, Pending, Signals, Trouble, has_passed, input_ends, lane::Head,
-    learn::inputs_digest, unknown,
+    Halt, Keeper, Next, Office, Pending, Signals, Trouble, changes_reading, has_passed, input_ends,
+    lane::Head, learn::inputs_digest, unknown,
 };
 use crate::{
     bugs::{Bug, planted},
-    control::{At, Body, Control, Folded},
+    control::{At, Body, Control, Folded, Unread},
     log::{Log, LogError, Outgoing, Ticket},
 };
 
@@ -47,6 +47,7 @@ impl<L: Log> Keeper<L> {
             any |= self.unless_unreachable(written)?;
         }
         any |= self.learn(now, self.learn_records)?;
+        self.must_be_readable()?;
         let snapshot = self.snapshot(now, signals.stop);
         any |= self.unless_unreachable(snapshot)?;
         let office = self.office.as_mut().expect("live means in office");
@@ -81,6 +82,38 @@ impl<L: Log> Keeper<L> {
             }
             read => read,
         }
+    }
+
+    /// Halts where records cannot be read. All that was read before them is learned and kept
+    /// first.
+    fn must_be_readable(&mut self) -> Result<(), Trouble> {
+        let office = self.office.as_mut().expect("live means in office");
+        let Some((lane, error)) = office.replay.stuck() else { return Ok(()) };
+        let (fold, pending) = (&office.replay.fold, &office.replay.pending);
+        if !fold.requests.is_empty() || pending.iter().any(|one| one.changes) {
+            return Ok(()); // Somebody may have answered.
+        }
+        let position = lane.learned.position;
+        let index = fold.index_of(&lane.name, lane.partition);
+        // What lies in a cut must be read; what no cut has named begins where it can.
+        if index.is_none_or(|index| position < fold.partitions[index].end) {
+            return Err(error.clone().into());
+        }
+        if !pending.is_empty() || office.in_flight.is_some() {
+            return Ok(());
+        }
+        if !office.snapshots.is_level(office.replay.pipeline.as_ref()) {
+            office.snapshots.want();
+            return Ok(());
+        }
+        let LogError::Damaged { next, .. } = error else {
+            // Somebody else may be further by now, and need it no more: recovery sees to that.
+            return Err(error.clone().into());
+        };
+        let (input, partition) = (lane.name.clone(), lane.partition);
+        let at = At { input, partition, offset: position };
+        let (why, unread) = (error.to_string(), Unread { at, to: *next });
+        Err(Halt::Unreadable { unread, why }.into())
     }
 
     /// Takes the acknowledgements that have come.
@@ -157,10 +190,7 @@ impl<L: Log> Keeper<L> {
             let (from, to) = (current.clone(), wanted.clone());
             return Err(Halt::Changed { from, to, unfit }.into());
         }
-        // What changes the inputs acts between two cuts, never at the beginning of one that was
-        // planned with others.
-        let is_adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
-        if office.replay.fold.requests.iter().any(is_adopt) {
+        if office.replay.fold.requests.iter().any(|(_, ask)| changes_reading(ask)) {
             return Ok(Some(office.empty_cut()));
         }
         if current.runs != wanted.runs {
@@ -168,6 +198,10 @@ impl<L: Log> Keeper<L> {
         }
         if let Some((refused, of)) = pipeline.refused_beyond(options.refused_share_max) {
             return Err(Halt::Refused { refused, of }.into());
+        }
+        // What was read is learned and kept first; then it halts.
+        if office.replay.stuck().is_some() {
+            return Ok(None);
         }
         let is_short = office.replay.fold.caught_up() && !office.goal_reached();
         if (office.goal.is_none() || is_short)

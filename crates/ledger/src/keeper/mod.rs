@@ -129,18 +129,23 @@ pub(crate) struct Pending {
     /// it was submitted.
     own: Option<Box<InFlight>>,
     started: bool,
-    /// Whether it changes the settings. Until it is learned to its end nothing is planned: a change
-    /// makes new decoders, and what was read ahead is read again.
+    /// Whether it changes what is read. Until it is learned to its end nothing is planned: other
+    /// settings make new decoders, records are passed over, and what was read ahead is read again.
     changes: bool,
 }
 
 impl Pending {
     fn new(accepted: Accepted, own: Option<Box<InFlight>>) -> Pending {
-        let adopt = |(_, ask): &(u64, Decision)| matches!(ask, Decision::Adopt { .. });
-        let changes =
-            matches!(accepted.body, Body::Settings(_)) || accepted.adopts.iter().any(adopt);
+        let changes = matches!(accepted.body, Body::Settings(_))
+            || accepted.adopts.iter().any(|(_, ask)| changes_reading(ask));
         Pending { accepted, own, started: false, changes }
     }
+}
+
+/// Whether a decision changes what is read. It acts between two cuts, never at the beginning of one
+/// that was planned without it.
+pub(crate) fn changes_reading(ask: &Decision) -> bool {
+    matches!(ask, Decision::Adopt { .. } | Decision::Skip(_))
 }
 
 /// Everything a writer holds in office; dropped when it steps down.
@@ -303,7 +308,7 @@ impl<L: Log> Keeper<L> {
             }
             Err(Trouble::Halt(halt)) => self.halt(halt, now),
             // Neither mends itself, and to try again would say so to nobody.
-            Err(Trouble::Log(error @ LogError::Corrupt(_))) => {
+            Err(Trouble::Log(error @ (LogError::Corrupt(_) | LogError::Damaged { .. }))) => {
                 self.halt_at_once(Halt::LogChanged(error.to_string()))
             }
             Err(Trouble::Log(error @ LogError::TooLarge { .. })) => {

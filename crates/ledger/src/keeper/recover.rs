@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     bugs::{Bug, planted},
-    control::{Control, digest_of},
+    control::{At, Control, Frontier, Unread, digest_of},
     log::{Log, LogError, Outgoing, PartitionEnds, Polled, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
     read::Stretch,
@@ -359,8 +359,9 @@ impl<L: Log> Keeper<L> {
             }
             let place = format!("{}:{}", frontier.input, frontier.partition);
             let lane = office.replay.lane_of(&frontier.input, frontier.partition);
-            let position =
-                lane.map_or(frontier.begin, |index| office.replay.lanes[index].learned.position);
+            let position = lane.map_or(frontier.begin, |index| {
+                office.replay.reads_from(&office.replay.lanes[index])
+            });
             let known = ends[topic].as_ref().map(|ends| &ends.partitions);
             let Some(known) = known.and_then(|all| all.get(frontier.partition as usize)) else {
                 return Err(Halt::LogChanged(format!("{place} is no longer there")).into());
@@ -373,7 +374,11 @@ impl<L: Log> Keeper<L> {
                 return Err(Halt::LogChanged(why).into());
             }
             if position < known.earliest {
-                expired = Some(format!("{place} begins at {}, after {position}", known.earliest));
+                let why = format!("{place} begins at {}, after {position}", known.earliest);
+                expired = Some(match position == frontier.end {
+                    true => Halt::Unreadable { unread: unread(frontier, known.earliest), why },
+                    false => Halt::Expired(why),
+                });
             }
         }
         match expired {
@@ -381,7 +386,7 @@ impl<L: Log> Keeper<L> {
             Some(_) if self.state_has_grown(recovery)? => {
                 Err(Trouble::StepDown("records expired, but a newer manifest has landed"))
             }
-            Some(why) => Err(Halt::Expired(why).into()),
+            Some(halt) => Err(halt.into()),
         }
     }
 
@@ -479,4 +484,11 @@ impl<L: Log> Keeper<L> {
         }
         Ok(None)
     }
+}
+
+/// What has expired behind the newest cut.
+fn unread(frontier: &Frontier, earliest: u64) -> Unread {
+    let (input, partition) = (frontier.input.clone(), frontier.partition);
+    let at = At { input, partition, offset: frontier.end };
+    Unread { at, to: Some(earliest) }
 }

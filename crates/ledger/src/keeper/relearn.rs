@@ -108,6 +108,9 @@ impl Relearn {
         if self.replay.learn(most, effects, watch)? == Learned::NotYet {
             let fetched = self.fetch(log)?;
             if !fetched {
+                if let Some((_, error)) = self.replay.stuck() {
+                    return Err(unreadable(error.clone()));
+                }
                 self.must_come(log)?;
                 return Ok(Relearned::NotYet);
             }
@@ -117,13 +120,7 @@ impl Relearn {
     }
 
     fn fetch(&mut self, log: &mut dyn Log) -> Result<bool, RelearnError> {
-        self.replay.fetch(log, BUFFER_BYTES).map_err(|error| match error {
-            LogError::OutOfRange { offset, ends, .. } if offset < ends.earliest => {
-                Halt::Expired(error.to_string()).into()
-            }
-            LogError::OutOfRange { .. } => Halt::LogChanged(error.to_string()).into(),
-            error => RelearnError::Log(error),
-        })
+        self.replay.fetch(log, BUFFER_BYTES).map_err(unreadable)
     }
 
     /// Reads control on, if little of it is pending. `None`: it was read to its end.
@@ -173,5 +170,15 @@ impl Relearn {
             }
         }
         Ok(())
+    }
+}
+
+fn unreadable(error: LogError) -> RelearnError {
+    match error {
+        LogError::OutOfRange { offset, ends, .. } if offset < ends.earliest => {
+            Halt::Expired(error.to_string()).into()
+        }
+        LogError::OutOfRange { .. } => Halt::LogChanged(error.to_string()).into(),
+        error => RelearnError::Log(error),
     }
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use alluvium_flow::{Chain, Decision, Effects, Input, Pipeline, decode::Decoder, order::Rank};
+use alluvium_flow::{Chain, Decision, Effects, Gap, Input, Pipeline, decode::Decoder, order::Rank};
 
 use super::{
     Halt, Pending,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     control::{At, Body, Fold},
-    log::{Log, LogError, RecordReader, Span},
+    log::{Log, LogError, Polled, RecordReader, Span},
 };
 
 /// Control and the inputs, on their way to the learner.
@@ -106,7 +106,49 @@ impl Replay {
         self.reader = None;
     }
 
-    /// Reads what the log has, as far as there is room for it. Says whether anything came.
+    /// Passes over records, if that is still possible.
+    pub(super) fn skip(&mut self, cut: u64, gap: &Gap, effects: &mut Effects) {
+        let index = self.lane_of(&gap.input, gap.partition);
+        let is_next = |lane: &Lane| lane.named && lane.learned.position == gap.from;
+        match index.filter(|index| gap.from < gap.to && is_next(&self.lanes[*index])) {
+            Some(index) => {
+                self.step(cut, Input::Decided(&Decision::Skip(gap.clone())), effects);
+                self.lanes[index].skip(gap.to, self.learned_chains[index].clone());
+                self.reader = None;
+            }
+            None => {
+                let why =
+                    format!("{gap} cannot be passed over: it does not begin where it is read");
+                self.step(cut, Input::Impossible(&why), effects);
+            }
+        }
+    }
+
+    /// The first partition of which all is learned that can be read, and why no more can.
+    pub(super) fn stuck(&self) -> Option<(&Lane, &LogError)> {
+        self.lanes.iter().find_map(|lane| lane.stuck().map(|error| (lane, error)))
+    }
+
+    /// Where a partition will be read from, once everything is learned that was asked for.
+    pub(super) fn reads_from(&self, lane: &Lane) -> u64 {
+        let accepted = self.pending.iter().flat_map(|pending| &pending.accepted.adopts);
+        let asked = accepted.chain(&self.fold.requests).filter_map(|(_, ask)| match ask {
+            Decision::Skip(gap) => Some(gap),
+            _ => None,
+        });
+        let is_next = |gap: &&Gap, from| {
+            *gap.input == *lane.name && gap.partition == lane.partition && gap.from == from
+        };
+        asked.fold(lane.learned.position, |from, gap| {
+            match Some(gap).filter(|g| is_next(g, from)) {
+                Some(gap) => gap.to.max(from),
+                None => from,
+            }
+        })
+    }
+
+    /// Reads what the log has, as far as there is room for it. Says whether anything came. What
+    /// cannot be read holds up nothing but its own partition.
     pub(super) fn fetch(
         &mut self,
         log: &mut dyn Log,
@@ -122,7 +164,7 @@ impl Replay {
         let reader = self.reader.as_mut().expect("opened above");
         for (index, lane) in self.spans.iter().enumerate() {
             let lane = &mut self.lanes[*lane];
-            let paused = lane.buffered_bytes >= share;
+            let paused = lane.buffered_bytes >= share || lane.unreadable.is_some();
             if paused != lane.paused {
                 reader.pause(index, paused);
                 lane.paused = paused;
@@ -130,18 +172,43 @@ impl Replay {
         }
         let mut decoded = self.spare.pop().unwrap_or_default();
         decoded.batch.clear();
-        match reader.poll(&mut decoded.batch)? {
-            crate::log::Polled::Nothing => {
+        match reader.poll(&mut decoded.batch) {
+            Err(error) => {
+                self.spare.push(decoded);
+                self.set_aside(error).map(|()| false)
+            }
+            Ok(Polled::Nothing) => {
                 self.spare.push(decoded);
                 Ok(false)
             }
-            crate::log::Polled::Records => {
+            Ok(Polled::Records) => {
                 let lane = &mut self.lanes[self.spans[decoded.batch.span]];
                 let input = lane.input.expect("only what the settings name is read");
                 lane.deliver(decoded, self.decoders[input].as_mut());
                 Ok(true)
             }
         }
+    }
+
+    /// Remembers which partition cannot be read, if it is one alone.
+    fn set_aside(&mut self, error: LogError) -> Result<(), LogError> {
+        let (LogError::OutOfRange { topic, partition, .. }
+        | LogError::Damaged { topic, partition, .. }) = &error
+        else {
+            return Err(error);
+        };
+        let pipeline = self.pipeline.as_ref().expect("lanes come after settings");
+        let is_it = |lane: &&mut Lane| {
+            let input = lane.input.map(|input| &pipeline.inputs()[input]);
+            lane.partition == *partition
+                && lane.unreadable.is_none()
+                && input.is_some_and(|input| *input.topic == **topic)
+        };
+        match self.lanes.iter_mut().find(is_it) {
+            Some(lane) => lane.unreadable = Some(error),
+            None => return Err(error),
+        }
+        Ok(())
     }
 
     /// Reads every lane that the settings in force name, from where it was delivered to.
@@ -151,7 +218,7 @@ impl Replay {
         let mut spans = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             let Some(input) = lane.input else { continue };
-            lane.paused = false;
+            (lane.paused, lane.unreadable) = (false, None);
             self.spans.push(index);
             spans.push(Span {
                 topic: pipeline.inputs()[input].topic.clone(),

@@ -22,7 +22,10 @@ impl Told {
         let is_new = |news: &News| match news {
             News::Version { model, version, .. } => rises(&mut self.versions, model, *version),
             News::Alarm { model, records, .. } => rises(&mut self.alarms, model, *records),
-            News::Champion { .. } | News::Reset { .. } | News::Refused { .. } => {
+            News::Champion { .. }
+            | News::Reset { .. }
+            | News::Skipped { .. }
+            | News::Refused { .. } => {
                 self.decided = self.decided.max(step);
                 step > decided
             }

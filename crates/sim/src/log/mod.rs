@@ -95,6 +95,11 @@ impl VirtualLog {
         VirtualLog { world: self.world.clone(), client }
     }
 
+    /// From now on other things go wrong.
+    pub fn set_faults(&self, faults: Faults) {
+        self.world.borrow_mut().faults = faults;
+    }
+
     /// Lets something happen that nobody asked for: mostly, that appends land.
     pub fn turn_world(&self) {
         self.world.borrow_mut().happen();

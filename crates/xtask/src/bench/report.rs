@@ -2,7 +2,10 @@
 
 use std::{fmt::Write, fs, process::Command};
 
-use super::{Cost, Plan, Racer, Stage, data};
+use super::{
+    Cost, Plan, Racer, Stage, data,
+    kafka::{Delay, Peer},
+};
 
 pub(super) const BOUND_PARSE: &str = "C, reading the CSV alone";
 pub(super) const BOUND: &str = "C, reading and FTRL: the bound";
@@ -11,6 +14,12 @@ pub(super) const VW_PREDICTIONS: &str = "Vowpal Wabbit, predictions written";
 pub(super) const LOAD: &str = "`alluvium load`: CSV into the log";
 pub(super) const RUN: &str = "`alluvium run`: log to model, predictions, versions";
 const BOTH: &str = "Alluvium, both: CSV to model, predictions, versions";
+
+pub(super) const PLAIN_LOOP: &str = "a plain loop in Rust, answers and offsets in transactions";
+pub(super) const PIPE: &str = "kcat into Vowpal Wabbit, no answers written";
+
+/// What was found on Kafka; written by hand.
+const FOUND_ON_KAFKA: &str = include_str!("found_on_kafka.md");
 
 /// What was found by looking inside; written by hand.
 const FOUND: &str = include_str!("found.md");
@@ -22,15 +31,90 @@ pub(super) fn page(plan: &Plan, racers: &[Racer], stages: &[Stage], best_loss: f
          Written by `cargo xtask bench`; do not edit. All programs ran in one go, in turns, and of \
          each the fastest round counts.\n\n",
     );
-    let (rows, rounds) = (plan.rows, plan.rounds);
-    line(&mut page, &format!("- Date: {}", said("date", &["-u", "+%Y-%m-%d"])));
-    line(&mut page, &format!("- Machine: {}", machine()));
-    line(&mut page, &format!("- Built by: {}, release profile", said("rustc", &["--version"])));
-    line(&mut page, &format!("- Rounds: {rounds}, of {rows} rows\n"));
+    about(&mut page, plan);
     w1(&mut page, plan, racers, best_loss);
     stages_table(&mut page, stages);
     page.push_str("## What the profiles said\n\n");
     page.push_str(FOUND);
+    page
+}
+
+fn about(page: &mut String, plan: &Plan) {
+    let (rows, rounds) = (plan.rows, plan.rounds);
+    line(page, &format!("- Date: {}", said("date", &["-u", "+%Y-%m-%d"])));
+    line(page, &format!("- Machine: {}", machine()));
+    line(page, &format!("- Built by: {}, release profile", said("rustc", &["--version"])));
+    line(page, &format!("- Rounds: {rounds}, of {rows} rows\n"));
+}
+
+/// The page of what comes from a broker.
+pub(super) fn kafka_page(
+    plan: &Plan,
+    stages: &[Stage],
+    peers: &[Peer],
+    delays: &[Delay],
+    (rate, seconds): (u64, u64),
+) -> String {
+    let mut page = String::from(
+        "# Benchmarks on Kafka\n\n\
+         Written by `cargo xtask bench --kafka`; do not edit. One broker of one node, started for \
+         it: it shares the machine with all that is measured, and its processor seconds are not \
+         counted.\n\n",
+    );
+    about(&mut page, plan);
+    line(&mut page, "## Stages\n");
+    line(
+        &mut page,
+        "W1 from three partitions, read again and again with one stage more each time; all 20 \
+         numbers standardized first and drift watched for. The raw read is what the same client \
+         takes to hand over batches, and nothing else: the bound.\n",
+    );
+    stages_rows(&mut page, stages);
+    if let (Some(raw), Some(whole)) = (stages.first(), stages.last()) {
+        let times = whole.cost.cpu.zip(raw.cost.cpu).map(|(whole, raw)| whole / raw);
+        let rate = thousands(whole.records as f64 / whole.cost.wall);
+        let whole = format!("All of it takes {} times", optional(times, 1));
+        line(
+            &mut page,
+            &format!(
+                "{whole} the processor seconds of the raw read, at {rate} records a second.\n"
+            ),
+        );
+    }
+    line(&mut page, "## Others, on the same broker\n");
+    line(&mut page, "| | seconds | processor seconds | rows a second | rows a processor second |");
+    line(&mut page, "|---|---:|---:|---:|---:|");
+    for name in [PLAIN_LOOP, PIPE] {
+        let costs = peers.iter().filter(|peer| peer.name == name);
+        let records = costs.clone().map(|peer| peer.records).max();
+        let least = costs.map(|peer| peer.cost).reduce(Cost::least);
+        match least.zip(records) {
+            Some((cost, records)) => line(&mut page, &format!("| {name} {}", cells(cost, records))),
+            None => line(&mut page, &format!("| {name} | not there | | | |")),
+        }
+    }
+    line(
+        &mut page,
+        "\nThe plain loop (`crates/kafka/examples/plain_loop.rs`) keeps no versions and no state \
+         beyond its process. kcat and Vowpal Wabbit write nothing back.\n",
+    );
+    line(&mut page, "## How long an answer takes\n");
+    line(
+        &mut page,
+        &format!(
+            "{} records a second for {seconds} seconds over three partitions, from the moment a \
+             record is handed to the client to the moment its answer is read again.\n",
+            thousands(rate as f64)
+        ),
+    );
+    line(&mut page, "| answered by | answered | of | half within, ms | 99 of 100 within, ms |");
+    line(&mut page, "|---|---:|---:|---:|---:|");
+    for Delay { name, answered, sent, half, most } in delays {
+        let [answered, sent] = [*answered, *sent].map(|count| thousands(count as f64));
+        line(&mut page, &format!("| {name} | {answered} | {sent} | {half:.1} | {most:.1} |"));
+    }
+    page.push_str("\n## What was found\n\n");
+    page.push_str(FOUND_ON_KAFKA);
     page
 }
 
@@ -99,6 +183,10 @@ fn stages_table(page: &mut String, stages: &[Stage]) {
          time; W1 with all 20 numbers standardized first and drift watched for. The distance to \
          the raw read is what the product costs.\n",
     );
+    stages_rows(page, stages);
+}
+
+fn stages_rows(page: &mut String, stages: &[Stage]) {
     line(page, "| | seconds | processor seconds | rows a second | ns a row more |");
     line(page, "|---|---:|---:|---:|---:|");
     let mut before = 0.0;
