@@ -94,19 +94,24 @@ impl JsonSchema for Reach {
             schema.insert("description".into(), text.into());
             schema
         };
-        let over: fn(&mut SchemaGenerator) -> Schema = |generator| Over::json_schema(generator);
-        let sliding = described("The newest so many records, or so much event time.", over);
-        let tumbling = described(
-            "Begins anew with each full span of event time, counted from 1970, or after so many \
-             records.",
+        let over: fn(&mut SchemaGenerator) -> Schema = Over::json_schema;
+        let sliding = described(
+            "The newest so many records, or so much event time: what a bare value is. Default: left out.",
             over,
         );
-        let session =
-            described("All records since the last gap of at least this length.", |generator| {
-                Span::json_schema(generator)
-            });
-        let decay =
-            described("All records; each weighs half after this time, or so many records.", over);
+        let tumbling = described(
+            "Begins anew with each full span of event time, counted from 1970, or after so many \
+             records. Default: left out.",
+            over,
+        );
+        let session = described(
+            "All records since the last gap of at least this length. Default: left out.",
+            Span::json_schema,
+        );
+        let decay = described(
+            "All records; each weighs half after this time, or so many records. Default: left out.",
+            over,
+        );
         json_schema!({
             "type": "object",
             "description": "How far a window reaches back.",
