@@ -1,6 +1,6 @@
-//! Prints what a record costs by key, in nanoseconds: in a window that makes count, sum and mean, and
-//! in a model that looks for jumps; of 1,000,000 keys, half of the records uniform over them and
-//! half skewed to few.
+//! Prints what a record costs by key, in nanoseconds: in a window that makes count, sum and mean,
+//! and in a model that looks for jumps; of 1,000,000 keys, half of the records uniform over them
+//! and half skewed to few.
 //!
 //! `cargo run --release --example keyed -p alluvium-learn`
 #![allow(clippy::print_stdout, reason = "this prints a table")]

@@ -145,8 +145,8 @@ mod tests {
 
     /// By hand: an error at every tenth of 100 values gives p = 0.1 and s = 0.03; the sum is least
     /// just before an error, at 99 values: p = 1/11, s = 0.02889, so a warning is due above 0.14869
-    /// and an alarm above 0.17758. With errors alone from there on, at 106 values p = 16/106 and s =
-    /// 0.03477, together 0.18571.
+    /// and an alarm above 0.17758. With errors alone from there on, at 106 values p = 16/106 and s
+    /// = 0.03477, together 0.18571.
     #[test]
     fn the_bounds_are_the_papers() {
         let mut ddm = ddm(Config { grace_period: 90, ..Config::default() }).unwrap();

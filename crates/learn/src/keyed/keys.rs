@@ -53,9 +53,10 @@ impl Limits {
     }
 }
 
-/// The table: open addressing, by the highest bits of a hash. Invariants: each key is found from its
-/// home on before the first free slot; the queue has each of them once. No key was seen after the
-/// clock. A slot is in use while a key is in the table, and moves when another one comes or goes.
+/// The table: open addressing, by the highest bits of a hash. Invariants: each key is found from
+/// its home on before the first free slot; the queue has each of them once. No key was seen after
+/// the clock. A slot is in use while a key is in the table, and moves when another one comes or
+/// goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     limits: Limits,

@@ -1,15 +1,15 @@
 //! Finds jumps and slow shifts of numbers: what they lie above or below their mean adds up.
 //!
-//! A number becomes its distance to the mean so far in standard deviations. What it lies above, less
-//! `slack`, is added up, and the sum never falls below 0; the same for what it lies below. Beyond
-//! `threshold` it is an anomaly, and the sums begin anew with the next record.
+//! A number becomes its distance to the mean so far in standard deviations. What it lies above,
+//! less `slack`, is added up, and the sum never falls below 0; the same for what it lies below.
+//! Beyond `threshold` it is an anomaly, and the sums begin anew with the next record.
 //!
 //! - Task: score. `value` is `s / (s + threshold)`, with `s` the largest of all sums as it would be
 //!   with this row: from 0 to 1, an anomaly above one half. The label is ignored.
 //! - Takes: numbers; of several the one that jumps most counts. As it is for one thing that is
 //!   watched, give the model a key (`by`) where there are many.
-//! - The row that is an anomaly enters mean and deviation like any other, so a lasting shift becomes
-//!   the rule after a while: as soon as `half_life` says.
+//! - The row that is an anomaly enters mean and deviation like any other, so a lasting shift
+//!   becomes the rule after a while: as soon as `half_life` says.
 //! - Cost: constant time for each number; memory 24 bytes and 32 for each number.
 //! - Not for: single odd values (see `robust_z`); numbers that go up and down by the hour, unless
 //!   a step takes that out before.
@@ -54,7 +54,8 @@ impl Default for Config {
 /// The learner.
 pub type Cusum = Alone<CusumRule>;
 
-/// What it does, for any words: those of all deviations, then how far it has risen and fallen for each number.
+/// What it does, for any words: those of all deviations, then how far it has risen and fallen for
+/// each number.
 #[derive(Clone, Debug)]
 pub struct CusumRule {
     numbers: usize,

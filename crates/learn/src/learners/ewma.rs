@@ -1,19 +1,20 @@
 //! Finds shifts of numbers: a smoothed distance to the mean that leaves its limits.
 //!
-//! A number becomes its distance to the mean so far in standard deviations. These are smoothed: each
-//! new one counts with `share`, the past with the rest. While nothing changes, the smoothed distance
-//! has the deviation `sqrt(share / (2 - share))`; beyond `threshold` such deviations it is an
-//! anomaly. It does not begin anew: a lasting shift is an anomaly until the mean has followed.
+//! A number becomes its distance to the mean so far in standard deviations. These are smoothed:
+//! each new one counts with `share`, the past with the rest. While nothing changes, the smoothed
+//! distance has the deviation `sqrt(share / (2 - share))`; beyond `threshold` such deviations it is
+//! an anomaly. It does not begin anew: a lasting shift is an anomaly until the mean has followed.
 //!
 //! - Task: score. `value` is `s / (s + threshold)`, with `s` the largest of all smoothed distances
-//!   with this row, in its deviations: from 0 to 1, an anomaly above one half. The label is ignored.
+//!   with this row, in its deviations: from 0 to 1, an anomaly above one half. The label is
+//!   ignored.
 //! - Takes: numbers; of several the one that is furthest off counts. Give the model a key (`by`)
 //!   where many things are watched.
 //! - Cost: constant time for each number; memory 24 bytes and 24 for each number.
-//! - Not for: single odd values (see `robust_z`), unless `share` is 1: then it is the plain distance
-//!   in deviations.
-//! - Paper: S. W. Roberts, "Control Chart Tests Based on Geometric Moving Averages", Technometrics 1
-//!   (3), 1959, pages 239-250.
+//! - Not for: single odd values (see `robust_z`), unless `share` is 1: then it is the plain
+//!   distance in deviations.
+//! - Paper: S. W. Roberts, "Control Chart Tests Based on Geometric Moving Averages", Technometrics
+//!   1 (3), 1959, pages 239-250.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,8 @@ impl Default for Config {
 /// The learner.
 pub type Ewma = Alone<EwmaRule>;
 
-/// What it does, for any words: those of all deviations, then its smoothed distance for each number.
+/// What it does, for any words: those of all deviations, then its smoothed distance for each
+/// number.
 #[derive(Clone, Debug)]
 pub struct EwmaRule {
     numbers: usize,

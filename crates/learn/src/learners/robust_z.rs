@@ -12,8 +12,8 @@
 //! - Cost: time grows with the window, about a microsecond for 50 records and number; memory 8
 //!   bytes, and 8 for each number and record of the window.
 //! - Not for: slow shifts, which the window follows (see `cusum`).
-//! - Source: B. Iglewicz and D. C. Hoaglin, "How to Detect and Handle Outliers", ASQC Quality Press,
-//!   1993 (the modified z-score, with the limit of 3.5).
+//! - Source: B. Iglewicz and D. C. Hoaglin, "How to Detect and Handle Outliers", ASQC Quality
+//!   Press, 1993 (the modified z-score, with the limit of 3.5).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,8 +3,8 @@
 //! The outcomes are ranked by the probability of "yes"; the `share` of them with the highest are
 //! the alerts. The figure is the share of "yes" among the alerts.
 //!
-//! - Task: class, two of them. Range 0 to 1, higher is better; the share of "yes" is chance. No value
-//!   before the first outcome.
+//! - Task: class, two of them. Range 0 to 1, higher is better; the share of "yes" is chance. No
+//!   value before the first outcome.
 //! - The share is of the outcomes that are judged: of all so far, or of those in the window. Where
 //!   it is no whole number of outcomes, the last one counts in part.
 //! - Bounds: probabilities are rounded to a 64th of their distance to 0 or 1, whichever is nearer

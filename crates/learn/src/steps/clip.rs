@@ -7,12 +7,13 @@
 //!   numbers may be wild. The numbers enter as they came, so a new level that lasts is followed
 //!   after half a window. Nothing is held before there are three numbers, nor while more than half
 //!   of them are equal, as there is no deviation then.
-//! - `by` a key: the numbers before are those of the same key; a key that was not seen before, or is forgotten, begins anew. Keys are
-//!   bounded by `keys_max` and forgotten in the order of event time, of several seen last at one
-//!   time the least key first. Time is the greatest event time so far, of any key.
-//! - Cost: constant time and no state for `min` and `max`. With `hampel` time grows with the window,
-//!   about a microsecond for 50 records; memory 8 bytes a number and record of the window, for each
-//!   key and times 1.3 to 2.7 where there are keys.
+//! - `by` a key: the numbers before are those of the same key; a key that was not seen before, or
+//!   is forgotten, begins anew. Keys are bounded by `keys_max` and forgotten in the order of event
+//!   time, of several seen last at one time the least key first. Time is the greatest event time so
+//!   far, of any key.
+//! - Cost: constant time and no state for `min` and `max`. With `hampel` time grows with the
+//!   window, about a microsecond for 50 records; memory 8 bytes a number and record of the window,
+//!   for each key and times 1.3 to 2.7 where there are keys.
 //! - Not for: bounds that are not known beforehand and should follow all values (see `min_max`).
 //! - Paper: for `hampel` R. K. Pearson, "Outliers in Process Modeling and Identification", IEEE
 //!   Transactions on Control Systems Technology 10 (1), 2002, pages 55-63.
@@ -49,8 +50,8 @@ pub struct Config {
     /// Default: left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hampel: Option<Hampel>,
-    /// The name of an id or a category: the window of `hampel` for each of its values. Default: left out, for one
-    /// over all records.
+    /// The name of an id or a category: the window of `hampel` for each of its values. Default:
+    /// left out, for one over all records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// The most keys; beyond it the one unseen for longest goes. Range: 1 to 100,000,000. Default:

@@ -1,14 +1,14 @@
 //! Several columns as one: each combination of their values is a feature of its own.
 //!
-//! - Makes: `step`, a block of `1 << bits` slots. A record gives one pair: the slot is a hash of the
-//!   columns' names and of all their values, in the order of `of`, and the value 1 or -1 by another
-//!   bit of the hash, so that what falls into one slot cancels out on average.
+//! - Makes: `step`, a block of `1 << bits` slots. A record gives one pair: the slot is a hash of
+//!   the columns' names and of all their values, in the order of `of`, and the value 1 or -1 by
+//!   another bit of the hash, so that what falls into one slot cancels out on average.
 //! - For linear models, which weigh a shop and an hour but not this shop at this hour. Categories
 //!   count by their codes, so all values beyond `values_max` are one; identities by their hash;
 //!   texts as a whole.
 //! - Cost: one hash for each column and record; no state. What it costs a learner is `bits`.
-//! - Not for: trees, which find combinations themselves; features that have to be explained, since a
-//!   slot has no name; numbers, which hardly ever have the same value twice.
+//! - Not for: trees, which find combinations themselves; features that have to be explained, since
+//!   a slot has no name; numbers, which hardly ever have the same value twice.
 //! - Paper: K. Weinberger, A. Dasgupta, J. Langford, A. Smola, J. Attenberg, "Feature Hashing for
 //!   Large Scale Multitask Learning", ICML 2009, section 2.
 

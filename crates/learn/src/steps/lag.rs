@@ -6,10 +6,11 @@
 //!   the answer of the record before. A label of two classes becomes the number 0 or 1, one of more
 //!   classes a category, a number a number.
 //! - Before there is a value: 0; for a category the code that stands for "not seen before".
-//! - `by` a key: its own earlier records, which are not those of other keys; a key that was not seen before, or is forgotten, begins anew. Keys are
-//!   bounded by `keys_max` and forgotten in the order of event time, of several seen last at one
-//!   time the least key first. Time is the greatest event time so far, of any key.
-//!   The label has no key: it is no field of the record it belongs to.
+//! - `by` a key: its own earlier records, which are not those of other keys; a key that was not
+//!   seen before, or is forgotten, begins anew. Keys are bounded by `keys_max` and forgotten in the
+//!   order of event time, of several seen last at one time the least key first. Time is the
+//!   greatest event time so far, of any key. The label has no key: it is no field of the record it
+//!   belongs to.
 //! - Cost: constant time for each column and `back`; memory 8 bytes a column times the greatest
 //!   `back`, taken at the start; with `by` so much and 24 bytes for each key, times 1.3 to 2.7, and
 //!   16 to 32.

@@ -2,11 +2,12 @@
 //!
 //! - Makes: `step.field`, a number for each number read; 0 while the variance is 0.
 //! - Bounds: a value beyond ±1e140 counts as ±1e140, so that no square can overflow.
-//! - `by` a key: each has a mean and a variance of its own; a key that was not seen before, or is forgotten, begins anew. Keys are
-//!   bounded by `keys_max` and forgotten in the order of event time, of several seen last at one
-//!   time the least key first. Time is the greatest event time so far, of any key.
-//! - Cost: constant time and memory for each number; with `by` 24 bytes a key and 16 for each number,
-//!   times 1.3 to 2.7, and 16 to 32.
+//! - `by` a key: each has a mean and a variance of its own; a key that was not seen before, or is
+//!   forgotten, begins anew. Keys are bounded by `keys_max` and forgotten in the order of event
+//!   time, of several seen last at one time the least key first. Time is the greatest event time so
+//!   far, of any key.
+//! - Cost: constant time and memory for each number; with `by` 24 bytes a key and 16 for each
+//!   number, times 1.3 to 2.7, and 16 to 32.
 //! - Not for: heavy tails (see `clip`, `log1p`), bounded ranges (see `min_max`).
 //! - Paper: B. P. Welford, "Note on a Method for Calculating Corrected Sums of Squares and
 //!   Products", Technometrics 4 (3), 1962, pages 419-420.
@@ -31,8 +32,8 @@ pub struct Config {
     /// The numbers to scale: fields, steps or `step.field`. At least one. Default: none, so it has
     /// to be given.
     pub of: Vec<String>,
-    /// The name of an id or a category: a mean and a variance for each of its values. Default: left out, for one
-    /// over all records.
+    /// The name of an id or a category: a mean and a variance for each of its values. Default: left
+    /// out, for one over all records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// The most keys; beyond it the one unseen for longest goes. Range: 1 to 100,000,000. Default:

@@ -27,12 +27,13 @@
 //! - `distinct` sets one of `bits` bits for each value and estimates from the bits that are left.
 //!   `quantile` is one of the `newest` values in the window.
 //! - Bounds: a value beyond ±1e140 counts as ±1e140.
-//! - Cost without `by`: time constant for each record learned, logarithmic for each feature made;
+//! - Cost: without `by` time constant for each record learned, logarithmic for each feature made;
 //!   memory 8 bytes a record for the time, for each number read, and for each kind of value kept of
 //!   it (a sum and a mean share one, a variance needs one more), rounded up to a power of two.
-//! - Cost with `by`: time grows with the panes a key has records in; memory 60 to 120 bytes a key,
+//! - Cost by key: time grows with the panes a key has records in; memory 60 to 120 bytes a key,
 //!   16 for each of these panes, and 8 in each for each kind of value kept (and its bits), rounded
 //!   up to a power of two; at most so for `keys_max` keys of `panes` panes.
+//! - Not for: exact windows of many records by key (see `panes`); joins of two topics.
 //! - No drift: nothing is ever subtracted, see `blocks`.
 //! - Papers: for panes J. Li, D. Maier, K. Tufte, V. Papadimos, P. A. Tucker, "No Pane, No Gain:
 //!   Efficient Evaluation of Sliding-Window Aggregates over Data Streams", SIGMOD Record 34 (1),

@@ -7,13 +7,13 @@
 //!   seen last at one time the one with the least key. A key unseen for `forget_after` goes, too. A
 //!   key that is gone begins anew. Time is the greatest event time so far, of any key: a record
 //!   that comes late sees its key at that clock.
-//! - Cost: `cusum`, `ewma` and `robust_z` are kept as the few words they are, where the key is found:
-//!   with one number 64 bytes a key for `cusum`, times 1.3 to 2.7, and 16 to 32. Any other learner
-//!   is an object of its own for each key: its memory and some 50 bytes, two more reads of memory a
-//!   record, and a copy of a fresh one for each new key.
+//! - Cost: `cusum`, `ewma` and `robust_z` are kept as the few words they are, where the key is
+//!   found: with one number 64 bytes a key for `cusum`, times 1.3 to 2.7, and 16 to 32. Any other
+//!   learner is an object of its own for each key: its memory and some 50 bytes, two more reads of
+//!   memory a record, and a copy of a fresh one for each new key.
 //! - Not for: learners that need many examples (one of a thousand keys sees a thousandth), large
-//!   ones times many keys. Ids are hashed to 64 bits: two ids of one hash are one key, which happens
-//!   among a million once in 37 million times.
+//!   ones times many keys. Ids are hashed to 64 bits: two ids of one hash are one key, which
+//!   happens among a million once in 37 million times.
 
 use crate::{
     ConfigError, Features, Label, Learner, Prediction, Reader, Span, State, StateError, Task,
@@ -22,7 +22,8 @@ use crate::{
     learners::Rule,
 };
 
-/// A learner for each key, which is the last of [`Features::ids`]; the inner learners do not see it.
+/// A learner for each key, which is the last of [`Features::ids`]; the inner learners do not see
+/// it.
 pub struct ByKey {
     keys: Keys,
     fresh: Box<dyn Learner>,

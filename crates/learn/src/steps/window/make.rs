@@ -41,9 +41,9 @@ pub struct Distinct {
     /// What to tell apart. Required.
     pub of: String,
     /// How many bits stand for the values, in each pane. Range: 64 to 65,536, a power of two.
-    /// Default: 256: a few values are counted exactly most times, up to 250 with a standard error of
-    /// about 5 %, 1,000 with one of 11 %; beyond 1,420 the figure stays. Raise it for more values,
-    /// at 1 byte a pane for each 8 bits.
+    /// Default: 256: a few values are counted exactly most times, up to 250 with a standard error
+    /// of about 5 %, 1,000 with one of 11 %; beyond 1,420 the figure stays. Raise it for more
+    /// values, at 1 byte a pane for each 8 bits.
     #[serde(default = "bits_default")]
     pub bits: u64,
 }
