@@ -132,8 +132,14 @@ impl StepComponent for Window {
     type Config = Config;
 
     fn reads(config: &Config) -> Vec<String> {
-        let makes = config.make.values().filter_map(|make| make.reads().cloned());
-        config.by.iter().cloned().chain(makes).collect()
+        let makes = config.make.values().filter_map(Make::reads);
+        let mut reads: Vec<String> = Vec::new();
+        for name in config.by.iter().chain(makes) {
+            if !reads.contains(name) {
+                reads.push(name.clone());
+            }
+        }
+        reads
     }
 
     fn new(config: Config, scope: &mut Scope<'_>) -> Result<Window, ConfigError> {
