@@ -1,8 +1,8 @@
 //! What each stage of a run costs: the log is read again and again, each time with one stage more.
 //!
 //! `stages PIPELINE ROUNDS [LOG]` prints one JSON object a line: the stage, its records, and the
-//! seconds on the clock and on the processor, of the fastest round. The topic of the pipeline's only
-//! input has to be filled. `cargo xtask bench` runs it and makes a table.
+//! seconds on the clock and on the processor, of the fastest round. The topic of the pipeline's
+//! only input has to be filled. `cargo xtask bench` runs it and makes a table.
 #![expect(clippy::print_stdout, reason = "it measures and prints")]
 
 use std::{fs, path::Path, sync::Arc, time::Instant};

@@ -1,10 +1,10 @@
 //! How long an answer takes: records are appended at a steady rate, and the answers to them read.
 //!
-//! `cargo run --release -p alluvium-kafka --example latency SERVERS INPUT OUTPUT RATE SECONDS` prints
-//! one JSON object: how many records were answered, and after how many milliseconds, from the
-//! moment a record was handed to the client to the moment its answer was read. Somebody else has to
-//! answer: `alluvium run --follow` or `alluvium score --follow`. The first quarter warms up and does
-//! not count. Answers name their record in the header `at`.
+//! `cargo run --release -p alluvium-kafka --example latency SERVERS INPUT OUTPUT RATE SECONDS`
+//! prints one JSON object: how many records were answered, and after how many milliseconds, from
+//! the moment a record was handed to the client to the moment its answer was read. Somebody else
+//! has to answer: `alluvium run --follow` or `alluvium score --follow`. The first quarter warms up
+//! and does not count. Answers name their record in the header `at`.
 #![expect(clippy::print_stdout, reason = "it measures and prints")]
 
 use std::{

@@ -2,8 +2,8 @@
 //! scores, learns, and writes each answer, with offsets and answers in one transaction. It keeps no
 //! versions, and after a crash its model begins anew.
 //!
-//! `cargo run --release -p alluvium-kafka --example plain_loop SERVERS TOPIC OUTPUT` prints one JSON
-//! object: the records, and the seconds on the clock and on the processor. `cargo xtask bench
+//! `cargo run --release -p alluvium-kafka --example plain_loop SERVERS TOPIC OUTPUT` prints one
+//! JSON object: the records, and the seconds on the clock and on the processor. `cargo xtask bench
 //! --kafka` runs it as a peer.
 #![expect(clippy::print_stdout, reason = "it measures and prints")]
 

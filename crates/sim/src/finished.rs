@@ -9,18 +9,17 @@ use crate::{
     play::Play,
     random::mix,
     reference::{Expected, Reference},
-    run::judge,
+    run::{judge, one},
     scene::PREFIX,
 };
 
 /// Plays two histories over the same inputs.
-pub(crate) fn pair(seed: u64) -> Result<Stats, String> {
+pub(crate) fn pair(seed: u64, lines: &mut Vec<String>, tell: bool) -> Result<Stats, String> {
     let mut stats = Stats::default();
     let mut digests = Vec::new();
     for history in 0..2 {
         let mut play = Play::new(seed, 2 * seed + 1_000_000 + history, Kind::Finished);
-        play.go()?;
-        stats.add(&judge(&mut play)?);
+        stats.add(&one(&mut play, lines, tell)?);
         let reference = oracle::reference(&play.log.world(), &play.scene);
         digests.push((reference.digests, reference.versions));
     }

@@ -180,8 +180,8 @@ fn played(
 ) -> Result<Stats, Failure> {
     let planted = bugs::plant(bugs);
     let mut play = || match kind {
-        Kind::Finished => finished::pair(seed),
-        _ => one(seed, kind, lines, tell),
+        Kind::Finished => finished::pair(seed, lines, tell),
+        _ => one(&mut Play::new(seed, seed, kind), lines, tell),
     };
     let result = catch_unwind(AssertUnwindSafe(&mut play)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -192,12 +192,12 @@ fn played(
     result.map_err(|why| Failure { seed, kind, why })
 }
 
-fn one(seed: u64, kind: Kind, lines: &mut Vec<String>, tell: bool) -> Result<Stats, String> {
-    let mut play = Play::new(seed, seed, kind);
+/// Plays one history, and tells of it if asked to.
+pub(crate) fn one(play: &mut Play, lines: &mut Vec<String>, tell: bool) -> Result<Stats, String> {
     play.tell = tell;
     play.log.world().tell = tell;
     play.lines = std::mem::take(lines);
-    let result = play.go().and_then(|()| judge(&mut play));
+    let result = play.go().and_then(|()| judge(play));
     *lines = std::mem::take(&mut play.lines);
     result
 }

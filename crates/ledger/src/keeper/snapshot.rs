@@ -38,6 +38,8 @@ pub(crate) struct Snapshots {
     last: Option<Time>,
     /// Whether there was no manifest at all when the term began.
     is_first: bool,
+    /// Whether a manifest of ours holds all that was accepted before our term.
+    outranks: bool,
     acked: Option<Ticket>,
 }
 
@@ -62,6 +64,7 @@ impl Snapshots {
             wanted: false,
             last: None,
             is_first: true,
+            outranks: false,
             acked: None,
         }
     }
@@ -307,9 +310,12 @@ impl Office {
     }
 
     /// The manifest is in the log. Keeps the newest few, and deletes what they do not name: only
-    /// keys of terms not above our own.
+    /// keys of terms not above our own. What a former writer has still under way may make a
+    /// manifest of pages that seemed to belong to none: they go once a manifest of ours holds all
+    /// that was accepted before our term, and so is newer than any of theirs.
     fn snapshot_done(&mut self, manifest: Manifest, now: Time) {
         let snapshots = &mut self.snapshots;
+        snapshots.outranks |= manifest.control.next >= self.term;
         snapshots.verified.push(manifest);
         let surplus = snapshots.verified.len().saturating_sub(KEEP);
         snapshots.verified.drain(..surplus);
@@ -318,9 +324,10 @@ impl Office {
             .iter()
             .flat_map(|m| m.pages.iter().map(|page| page.key).chain([m.key()]))
             .collect();
-        let term = self.term;
+        let (term, outranks) = (self.term, snapshots.outranks);
+        let is_ours = |key: &&StateKey| key.term == term || key.term < term && outranks;
         let dead: Vec<StateKey> =
-            snapshots.known.difference(&keep).filter(|key| key.term <= term).copied().collect();
+            snapshots.known.difference(&keep).filter(is_ours).copied().collect();
         for key in dead {
             let name = key.encode();
             let record = Outgoing {

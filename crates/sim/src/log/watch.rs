@@ -50,7 +50,6 @@ impl Watch {
         let Some(key) = record.key.as_deref().and_then(StateKey::decode) else {
             return self.fail("a record of the state topic has another key".into());
         };
-        let is_tombstone = record.value.is_none();
         match (&record.value, key.page) {
             (None, 0) => drop(self.manifests.remove(&key)),
             (None, _) => drop(self.pages.remove(&key)),
@@ -66,7 +65,7 @@ impl Watch {
                 return;
             }
         }
-        self.look(is_tombstone);
+        self.look();
     }
 
     fn take_manifest(&mut self, key: StateKey, manifest: Manifest) {
@@ -99,14 +98,13 @@ impl Watch {
         found
     }
 
-    fn look(&mut self, is_tombstone: bool) {
+    fn look(&mut self) {
         let newest = self.verified().first().map(|manifest| manifest.rank());
         match newest {
             None if self.verified => self.fail("no verified manifest is left".into()),
             None => return,
             Some(rank) => {
-                // A page of a late manifest may have been deleted: a reader that has it keeps it.
-                if self.newest.is_some_and(|before| rank.0 < before.0) && !is_tombstone {
+                if self.newest.is_some_and(|before| rank.0 < before.0) {
                     self.fail(format!("readers go back from {:?} to {rank:?}", self.newest));
                 }
                 self.verified = true;
