@@ -72,7 +72,7 @@ pub enum Task {
     Classes,
     /// A number: `value`.
     Number,
-    /// How strange the example is: `value`, from 0 to 1.
+    /// How strange the example is: `value`, from 0 to 1, an anomaly above one half.
     Score,
     /// A cluster: `value` is its index, `scores` the squared distance to each centre.
     Cluster,
@@ -121,6 +121,11 @@ impl Prediction {
             }
         }
         self.value = best as f64;
+    }
+
+    /// Whether an answer of that task says that the example is an anomaly.
+    pub fn is_anomaly(&self, task: Task) -> bool {
+        task == Task::Score && self.value > 0.5
     }
 
     /// The probability given to a class: 0 for one the learner has not met.

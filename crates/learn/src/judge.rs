@@ -47,7 +47,8 @@ pub struct Judge {
 fn judged_label(task: Task, label: LabelShape) -> Result<LabelShape, ConfigError> {
     match (task, label) {
         (Task::Class, LabelShape::Class { .. }) | (Task::Number, LabelShape::Number) => Ok(label),
-        (Task::Cluster, _) => Ok(LabelShape::None),
+        // A score has no truth to be held against; it is judged by nothing.
+        (Task::Cluster | Task::Score, _) => Ok(LabelShape::None),
         _ => Err(ConfigError::unfit(format!(
             "no metric judges {task:?} by {label:?}; leave the metrics out"
         ))),

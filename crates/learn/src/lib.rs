@@ -14,9 +14,11 @@
 mod codec;
 mod example;
 mod family;
+mod keyed;
 pub mod math;
 mod outcome;
 mod ring;
+mod robust;
 mod row;
 mod traits;
 mod units;
@@ -33,7 +35,7 @@ pub use example::{
     Features, Label, LabelShape, Pair, Prediction, Shape, Slot, SlotKind, Task, Time,
 };
 pub use outcome::Outcome;
-pub use row::{Column, FeatureStep, Layout, Place, Row, Scope, StepComponent, Texts};
+pub use row::{Ahead, Column, FeatureStep, Layout, Place, Row, Scope, StepComponent, Texts};
 pub use traits::{
     Component, ConfigError, Detector, Fork, Learner, Metric, State, Verdict, check_count,
     check_number,

@@ -58,8 +58,29 @@ pub trait FeatureStep: State {
     /// Learns from a label, when it arrives.
     fn observe_label(&mut self, _label: Label<'_>) {}
 
+    /// Reads what the rows that come next will need, so that it is near when they come. Changes
+    /// nothing, and need not be called: it saves time where a step knows many keys, as reads of
+    /// memory that wait for each other one by one can wait together.
+    fn look_ahead(&self, _next: Ahead<'_>) {}
+
     /// A copy that learns on its own from here on.
     fn fork(&self) -> Box<dyn FeatureStep>;
+}
+
+/// The identities of the rows that come next, some 32 of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead<'a> {
+    /// Row by row, as in [`Row::ids`].
+    pub ids: &'a [u64],
+    /// How many a row has, 1 or more.
+    pub width: usize,
+}
+
+impl<'a> Ahead<'a> {
+    /// One identity of each row.
+    pub fn column(self, index: usize) -> impl Iterator<Item = u64> + Clone + use<'a> {
+        self.ids.chunks_exact(self.width).map(move |ids| ids[index])
+    }
 }
 
 /// A feature step with a name and settings, listed in the table of steps.

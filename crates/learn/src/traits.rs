@@ -5,7 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Features, Label, Outcome, Prediction, Reader, Shape, StateError, Task, Writer};
+use crate::{
+    Features, Label, Outcome, Prediction, Reader, Shape, StateError, Task, Writer, learners::Rule,
+};
 
 /// Anything that learns, and so has to be kept.
 pub trait State: Send + Sync {
@@ -53,6 +55,16 @@ pub trait Learner: State + Fork {
     fn explain(&self, _x: &Features<'_>, _out: &mut Vec<f64>) -> bool {
         false
     }
+
+    /// What it does without its state, where that is a few words: so a model for each of many keys
+    /// costs those words and no more.
+    fn rule(&self) -> Option<Box<dyn Rule>> {
+        None
+    }
+
+    /// Reads what the rows that come next will need, so that it is near when they come. Changes
+    /// nothing. `keys` are those of the rows, where the learner goes by a key.
+    fn look_ahead(&self, _keys: &[u64]) {}
 }
 
 /// What a detector makes of the newest value.

@@ -270,7 +270,9 @@ fn apart(refused: u64, unlabelled: u64) -> String {
 /// From which record on figures are counted, where that is not the first: those of the past were
 /// counted by another judge, or reset.
 fn counted_since(pipeline: &Pipeline) -> Option<u64> {
-    let judged = pipeline.judges().map(|(_, judge, _)| judge.judged()).max()?;
+    // What has no metric judges nothing, and has not begun anew.
+    let judges = pipeline.judges().filter(|(_, judge, _)| !judge.is_empty());
+    let judged = judges.map(|(_, judge, _)| judge.judged()).max()?;
     let counters = pipeline.counters();
     (judged < counters.learned).then(|| counters.read - judged)
 }

@@ -94,6 +94,12 @@ impl Emitter {
                 let squared = answer.scores.get(answer.value as usize).copied().unwrap_or(0.0);
                 self.number(to, squared.sqrt());
             }
+            Task::Score => {
+                self.number(to, answer.value);
+                to.extend_from_slice(b",\"anomaly\":");
+                let flag: &[u8] = if answer.is_anomaly(task) { b"true" } else { b"false" };
+                to.extend_from_slice(flag);
+            }
             _ => self.number(to, answer.value),
         }
     }

@@ -303,6 +303,8 @@ impl Planner<'_> {
     ) -> Option<Judged> {
         let shape = bare(self.label);
         let metrics = match self.spec.judge.metrics.as_slice() {
+            // A score has no truth to be held against.
+            _ if task == alluvium_learn::Task::Score => Vec::new(),
             [] => default_metrics(task),
             metrics => metrics.to_vec(),
         };

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use alluvium_learn::{
-    ConfigError, Detector, Features, Label, LabelShape, Layout, Learner, Pair, Place, Prediction,
-    Row, Shape, Slot, State, Task, Time,
+    Ahead, ConfigError, Detector, Features, Label, LabelShape, Layout, Learner, Pair, Place,
+    Prediction, Row, Shape, Slot, SlotKind, State, Task, Time,
     judge::Judge,
     learners::LearnerConfig,
-    surround::{ClassWeight, ResetOn},
+    surround::{ByKey, ClassWeight, ResetOn},
 };
 
 use super::{Mistake, dictionary::Dictionary, plan::Planner};
@@ -20,9 +20,19 @@ pub(super) struct Gather {
     /// Hashed blocks, and where each begins among the model's hashed slots.
     blocks: Vec<(usize, u32)>,
     ids: Vec<usize>,
+    /// What the model goes `by`: the last of its identities.
+    key: Option<Key>,
     dense: Vec<f64>,
     sparse: Vec<Pair>,
     identities: Vec<u64>,
+}
+
+/// Where the key of a row is.
+#[derive(Clone, Copy, Debug)]
+enum Key {
+    Id(usize),
+    /// The code of a category.
+    Code(usize),
 }
 
 impl Gather {
@@ -40,6 +50,17 @@ impl Gather {
         }
         self.identities.clear();
         self.identities.extend(self.ids.iter().map(|id| row.ids[*id]));
+        self.identities.extend(self.key.map(|key| match key {
+            Key::Id(id) => row.ids[id],
+            Key::Code(slot) => row.values[slot] as u64,
+        }));
+    }
+
+    /// The model's keys of the next rows. False where it has none, or they are not known yet.
+    pub(super) fn keys(&self, next: Ahead<'_>, keys: &mut [u64]) -> bool {
+        let Some(Key::Id(id)) = self.key else { return false };
+        keys.iter_mut().zip(next.column(id)).for_each(|(key, id)| *key = id);
+        true
     }
 
     /// The features as a learner sees them.
@@ -158,7 +179,30 @@ impl Planner<'_> {
             }
         }
         shape.sparse_size = size;
+        gather.key = model.by.as_ref().and_then(|by| self.key(name, by, layout));
         (gather, shape)
+    }
+
+    /// Finds what a model goes by.
+    fn key(&mut self, name: &str, by: &str, layout: &Layout) -> Option<Key> {
+        let columns: Vec<Place> = layout.find(by).map(|column| column.place).collect();
+        match columns.as_slice() {
+            [Place::Id(id)] => return Some(Key::Id(*id)),
+            [Place::Dense { slot, kind: SlotKind::Nominal { .. } }] => {
+                return Some(Key::Code(*slot));
+            }
+            [] if self.is_mistaken_step(layout, by) => return None,
+            _ => {}
+        }
+        let path = format!("model.{name}.by");
+        let mistake = match columns.is_empty() {
+            true => Mistake::new(path, format!("there is no field or step `{by}`")),
+            false => Mistake::new(path, format!("`{by}` is neither an id nor a category")),
+        };
+        let help = self.nearest_column(layout, by).filter(|_| columns.is_empty());
+        let help = help.unwrap_or(format!("make it one: [fields] {by} = \"id\""));
+        self.mistakes.push(mistake.help(help));
+        None
     }
 
     /// Builds a model's learner and what surrounds it.
@@ -179,6 +223,11 @@ impl Planner<'_> {
             let path = format!("model.{name}.reset_on.{}", detector.name());
             let detector = self.built(&path, detector.build(shape))?;
             let surrounded = ResetOn::new(learner, detector);
+            learner = Box::new(self.built(&path, surrounded)?);
+        }
+        if model.by.is_some() {
+            let path = format!("model.{name}");
+            let surrounded = ByKey::new(learner, model.keys_max, model.forget_after);
             learner = Box::new(self.built(&path, surrounded)?);
         }
         Some(learner)

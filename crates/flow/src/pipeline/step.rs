@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alluvium_learn::{Label, Time};
+use alluvium_learn::{Ahead, Label, Time};
 
 use super::{
     Pipeline,
@@ -13,6 +13,9 @@ use crate::{
     Decision, Effects, Input, News, OutTopic, Record, Run, Settings,
     decode::{Refusal, Rows},
 };
+
+/// How many rows are looked ahead: as many reads of memory as a core has under way at once.
+const AHEAD: usize = 32;
 
 impl Pipeline {
     /// Takes the next step, or as many as the run has records.
@@ -48,6 +51,9 @@ impl Pipeline {
         let name = self.inputs[run.input].name.clone();
         let mut position = None;
         for index in run.range.clone() {
+            if index % AHEAD == 0 {
+                self.look_ahead(run.rows, index);
+            }
             let record = run.batch.get(index);
             self.counters.steps += 1;
             self.counters.read += 1;
@@ -70,6 +76,26 @@ impl Pipeline {
         self.settle();
         if let Some(position) = position {
             self.moved(&name, run.partition, position);
+        }
+    }
+
+    /// Lets steps and models read what the next rows of a batch will need: where they know many
+    /// keys, these reads of memory then wait together and not one by one. Changes nothing.
+    fn look_ahead(&self, rows: &Rows, index: usize) {
+        let width = self.layout.ids;
+        let count = AHEAD.min(rows.refusals.len() - index);
+        if width == 0 {
+            return;
+        }
+        let next = Ahead { ids: &rows.ids[index * width..(index + count) * width], width };
+        for step in &self.steps {
+            step.object.0.look_ahead(next);
+        }
+        for model in &self.models {
+            let mut keys = [0; AHEAD];
+            if model.gather.keys(next, &mut keys) {
+                model.judged.learner.look_ahead(&keys[..count]);
+            }
         }
     }
 

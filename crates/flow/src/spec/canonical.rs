@@ -99,7 +99,8 @@ impl Spec {
     /// The names of the fields and steps that a model reads, itself or through its steps.
     fn read_by(&self, model: &str) -> Option<BTreeSet<String>> {
         let mut read = BTreeSet::new();
-        let mut open = self.model.get(model)?.uses.clone();
+        let model = self.model.get(model)?;
+        let mut open: Vec<String> = model.uses.iter().chain(&model.by).cloned().collect();
         while let Some(name) = open.pop() {
             let whole = self.whole(&name);
             let is_new = read.insert(whole.to_string());

@@ -57,6 +57,9 @@ pub(crate) fn file(truth: Truth) -> Value {
         "features": {
             "scaled": { "standardize": { "of": ["a", "b", "f"] } },
             "between": { "min_max": { "of": ["a"] } },
+            "recent": { "window": { "by": "id", "over": "300 ms", "keys_max": 4, "make": {
+                "count": "count", "mean": { "mean": "a" }, "cats": { "distinct": { "of": "cat" } } } } },
+            "past": { "lag": { "of": ["a"], "by": "cat" } },
             "held": { "clip": { "of": ["scaled"], "min": -2.0, "max": 2.0 } },
             "log": { "log1p": { "of": ["b"] } },
             "less": { "difference": { "of": ["a", "before.a_1"] } },
@@ -112,11 +115,19 @@ fn label_and_models(truth: Truth) -> (Value, Value) {
         ),
         Truth::Number => (
             json!({ "number": {} }),
-            json!({ "linear": { "use": wide, "learner": { "linear_regression": {} } } }),
+            json!({
+                "linear": { "use": wide, "learner": { "linear_regression": {} } },
+                "each": { "use": ["recent", "past"], "by": "cat",
+                    "learner": { "linear_regression": {} } },
+            }),
         ),
         Truth::None => (
             Value::Null,
-            json!({ "kinds": { "use": ["scaled", "few"], "learner": { "k_means": {} } } }),
+            json!({
+                "kinds": { "use": ["scaled", "few"], "learner": { "k_means": {} } },
+                "jump": { "use": ["recent", "past"], "by": "id", "keys_max": 3,
+                    "forget_after": "2 s", "learner": { "cusum": { "threshold": 2.0 } } },
+            }),
         ),
     }
 }

@@ -28,3 +28,27 @@ fn a_class_with_a_very_long_name_is_no_class() {
     assert_eq!(pipeline.counters().learned, 1);
     assert_eq!(letters[1]["explained"], "label \"class\" is larger than allowed");
 }
+
+/// A sensor that measures what another one always does has jumped, for all that.
+#[test]
+fn each_sensor_has_a_model_of_its_own() {
+    let mut file = file();
+    file.as_object_mut().unwrap().remove("label");
+    file["model"] = json!({ "jump": { "use": ["a"], "by": "who", "learner": { "cusum": {} } } });
+    file["predictions"] = json!({ "carry": ["who"] });
+    let mut pipeline = pipeline(&file);
+    let sensors = ["hall", "oven"];
+    let celsius = |sensor: usize, index: usize| [20, 220][sensor] + (index % 3) as i64;
+    for index in 0..20 {
+        for (sensor, who) in sensors.iter().enumerate() {
+            let seen =
+                outputs(&read(&mut pipeline, &[&format!("{},0,{who},", celsius(sensor, index))]));
+            assert_eq!(seen[0]["anomaly"], json!(false));
+        }
+    }
+    let seen = outputs(&read(&mut pipeline, &["220,0,hall,", "221,0,oven,", "220,0,garden,"]));
+    let anomalies: Vec<_> = seen.iter().map(|output| &output["anomaly"]).collect();
+    assert_eq!(anomalies, [true, false, false]);
+    assert_eq!(seen[0]["carry"]["who"], "hall");
+    assert!(seen[0]["answer"].as_f64().is_some_and(|score| score > 0.9), "{}", seen[0]);
+}

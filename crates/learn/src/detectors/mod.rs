@@ -6,5 +6,7 @@ family! {
     /// A detector and its settings.
     DetectorConfig of dyn Detector via crate::Component, built with &Shape; {
         adwin::Adwin,
+        ddm::Ddm,
+        page_hinkley::PageHinkley,
     }
 }

@@ -176,10 +176,12 @@ fn what_does_not_suit_is_refused_by_name() {
     assert_eq!(refused(&["roc_auc"], over, class, Task::Class), "metrics.roc_auc");
     assert_eq!(refused(&["accuracy"], over, class, Task::Cluster), "metrics.accuracy");
     assert_eq!(refused(&["accuracy"], Over::Records(1_000_001), class, Task::Class), "over");
-    assert_eq!(refused(&[], over, LabelShape::None, Task::Score), "");
+    assert_eq!(refused(&["accuracy"], over, class, Task::Score), "metrics.accuracy");
+    assert_eq!(refused(&[], over, LabelShape::None, Task::Number), "");
 
     let shape = Shape::numbers(1, class);
     assert!(Judge::new(named(&["sum_of_squares"]), over, &shape, Task::Cluster).is_ok());
+    assert!(Judge::new(named(&[]), over, &shape, Task::Score).is_ok());
 }
 
 #[test]

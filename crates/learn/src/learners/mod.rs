@@ -2,11 +2,17 @@
 
 use crate::{Learner, Shape, family::family};
 
+mod deviations;
 mod linear;
+mod rule;
+
+pub use rule::{Alone, Rule};
 
 family! {
     /// A learner and its settings.
     LearnerConfig of dyn Learner via crate::Component, built with &Shape; {
+        cusum::Cusum,
+        ewma::Ewma,
         hoeffding_tree::HoeffdingTree,
         k_means::KMeans,
         linear_regression::LinearRegression,
@@ -14,5 +20,6 @@ family! {
         majority::Majority,
         mean::Mean,
         no_change::NoChange,
+        robust_z::RobustZ,
     }
 }

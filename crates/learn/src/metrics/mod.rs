@@ -4,6 +4,7 @@ use crate::{Metric, Shape, family::family};
 
 mod about;
 mod classes;
+mod ranking;
 mod sums;
 
 pub use about::{About, MetricComponent};
@@ -16,6 +17,9 @@ family! {
         f1::F1,
         log_loss::LogLoss,
         roc_auc::RocAuc,
+        average_precision::AveragePrecision,
+        precision_at::PrecisionAt,
+        recall_at::RecallAt,
         kappa::Kappa,
         kappa_t::KappaT,
         mae::Mae,

@@ -3,12 +3,14 @@
 use crate::{FeatureStep, Scope, family::family};
 
 mod blocks;
+mod by_key;
 mod shared;
 
 family! {
     /// A feature step and its settings.
     StepConfig of dyn FeatureStep via crate::StepComponent, built with &mut Scope<'_>; {
         clip::Clip,
+        cross::Cross,
         difference::Difference,
         hash::Hash,
         impute::Impute,

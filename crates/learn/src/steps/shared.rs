@@ -1,6 +1,6 @@
 //! What several steps share.
 
-use crate::{ConfigError, Reader, Scope, SlotKind, StateError};
+use crate::{Ahead, Column, ConfigError, Place, Reader, Row, Scope, SlotKind, StateError, math};
 
 /// The largest magnitude that enters a mean or a sum. The square of twice as much, added up for
 /// 2^53 records, is still a number, so nothing that is built on bounded values can overflow.
@@ -93,6 +93,83 @@ pub(super) fn two_numbers(scope: &Scope<'_>, of: &[String]) -> Result<[usize; 2]
     match scope.numbers("of", of)?.as_slice() {
         [(_, first), (_, second)] => Ok([*first, *second]),
         _ => Err(ConfigError::new("of", format!("{of:?}"), "the names of exactly two numbers")),
+    }
+}
+
+/// Where the key of a record is read: `by` in a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Key {
+    /// An identity, hashed when it was decoded: two that come to one hash are one key.
+    Id(usize),
+    /// A category: its code. All values beyond its bound are one.
+    Code(usize),
+}
+
+impl Key {
+    /// Finds what `by` names.
+    pub(super) fn find(scope: &Scope<'_>, by: &str) -> Result<Key, ConfigError> {
+        let columns = scope.columns("by", &[by.to_string()])?;
+        match columns.as_slice() {
+            [Column { place: Place::Id(index), .. }] => Ok(Key::Id(*index)),
+            [Column { place: Place::Dense { slot, kind: SlotKind::Nominal { .. } }, .. }] => {
+                Ok(Key::Code(*slot))
+            }
+            _ => Err(ConfigError::new("by", by, "the name of an id or a category")),
+        }
+    }
+
+    /// The keys of the rows that come next, where they are known already.
+    pub(super) fn ahead<'a>(
+        self,
+        next: Ahead<'a>,
+    ) -> Option<impl Iterator<Item = u64> + Clone + use<'a>> {
+        match self {
+            Key::Id(index) => Some(next.column(index)),
+            Key::Code(_) => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn read(self, row: &Row<'_>) -> u64 {
+        match self {
+            Key::Id(index) => row.ids[index],
+            Key::Code(slot) => row.values[slot] as u64,
+        }
+    }
+}
+
+/// Where a value is read that is only told apart from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Number(usize),
+    Code(usize),
+    Id(usize),
+    Text(usize),
+}
+
+impl Value {
+    /// Finds the value in a column.
+    pub(super) fn new(column: &Column, setting: &str, must_be: &str) -> Result<Value, ConfigError> {
+        match column.place {
+            Place::Dense { slot, kind: SlotKind::Number } => Ok(Value::Number(slot)),
+            Place::Dense { slot, kind: SlotKind::Nominal { .. } } => Ok(Value::Code(slot)),
+            Place::Id(index) => Ok(Value::Id(index)),
+            Place::Text(index) => Ok(Value::Text(index)),
+            Place::Sparse { .. } | Place::Label(_) => {
+                Err(ConfigError::new(setting, &column.name, must_be))
+            }
+        }
+    }
+
+    /// A hash of the value.
+    pub(super) fn hash(self, row: &Row<'_>) -> u64 {
+        match self {
+            // Both zeros are one value.
+            Value::Number(slot) => math::random_bits((row.values[slot] + 0.0).to_bits(), 0),
+            Value::Code(slot) => math::random_bits(row.values[slot] as u64, 0),
+            Value::Id(index) => math::random_bits(row.ids[index], 0),
+            Value::Text(index) => math::hash64(row.texts.get(index), 0),
+        }
     }
 }
 

@@ -49,11 +49,13 @@ pub(super) fn page(
     format!("{opening}\n## Settings\n\n{table}{short}{rest}")
 }
 
-/// The page of what surrounds a learner: the one setting of the model that asks for it.
+/// The page of what surrounds a learner: the settings of the model that ask for it.
 pub(super) fn surround_page(surround: &Surround, head: &str, root: &Value) -> String {
-    let Surround { name, written } = *surround;
-    let setting = &root["$defs"]["Model"]["properties"][name];
-    let of_model = json!({ "properties": { name: setting } });
+    let Surround { name, settings, written } = *surround;
+    let of_setting =
+        |name: &&str| (name.to_string(), root["$defs"]["Model"]["properties"][*name].clone());
+    let settings: serde_json::Map<String, Value> = settings.iter().map(of_setting).collect();
+    let of_model = json!({ "properties": settings });
     let mut sections = Sections::new(root, "../README.md");
     let table = sections.settings(&of_model);
     let rest = sections.rest();

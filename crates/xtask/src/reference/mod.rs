@@ -58,6 +58,8 @@ const FAMILIES: [Family; 4] = [
 struct Surround {
     /// The setting, and the file it is in.
     name: &'static str,
+    /// All settings of the model that belong to it.
+    settings: &'static [&'static str],
     /// How it is written in the pipeline file.
     written: &'static str,
 }
@@ -65,9 +67,22 @@ struct Surround {
 /// The folder of their sources, and of their pages.
 const SURROUND: &str = "surround";
 
-const SURROUNDS: [Surround; 2] = [
-    Surround { name: "class_weight", written: "[model.mine]\nclass_weight = { yes = 50.0 }" },
-    Surround { name: "reset_on", written: "[model.mine]\nreset_on = \"adwin\"" },
+const SURROUNDS: [Surround; 3] = [
+    Surround {
+        name: "by",
+        settings: &["by", "keys_max", "forget_after"],
+        written: "[model.mine]\nby = \"card\"\nkeys_max = 1_000_000\nforget_after = \"30 d\"",
+    },
+    Surround {
+        name: "class_weight",
+        settings: &["class_weight"],
+        written: "[model.mine]\nclass_weight = { yes = 50.0 }",
+    },
+    Surround {
+        name: "reset_on",
+        settings: &["reset_on"],
+        written: "[model.mine]\nreset_on = \"adwin\"",
+    },
 ];
 
 /// Every page: its path from the root, and its text.

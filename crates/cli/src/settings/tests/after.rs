@@ -14,7 +14,7 @@ fn a_program_gets_line_and_column() {
           {
             "column": 11,
             "file": "pipeline.toml",
-            "help": "did you mean `no_change`?; one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`, `majority`, `mean`, `no_change`",
+            "help": "did you mean `no_change`?; one of `cusum`, `ewma`, `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`, `majority`, `mean`, `no_change`, `robust_z`",
             "line": 20,
             "message": "unknown kind of learner: `nochange`",
             "path": "model.same.learner"

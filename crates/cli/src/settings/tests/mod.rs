@@ -224,8 +224,8 @@ price.numbr = { min = "0" }
             7 | learner = "no_chnge"
               |           ^^^^^^^^^^ did you mean `no_change`?
               |
-              = help: one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`,
-                      `majority`, `mean`, `no_change`
+              = help: one of `cusum`, `ewma`, `hoeffding_tree`, `k_means`, `linear_regression`,
+                      `logistic_regression`, `majority`, `mean`, `no_change`, `robust_z`
 
             error: `use` must have at least 1 entry
              --> pipeline.toml:8:7

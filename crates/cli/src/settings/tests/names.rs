@@ -85,8 +85,8 @@ fn a_typo_in_a_kind_is_shown_with_the_kinds_there_are() {
             20 | learner = "nochange"
                |           ^^^^^^^^^^ did you mean `no_change`?
                |
-               = help: one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`,
-                       `majority`, `mean`, `no_change`
+               = help: one of `cusum`, `ewma`, `hoeffding_tree`, `k_means`, `linear_regression`,
+                       `logistic_regression`, `majority`, `mean`, `no_change`, `robust_z`
 
             pipeline.toml: 1 mistake"#]],
     );
@@ -100,7 +100,7 @@ fn a_typo_in_a_kind_is_shown_with_the_kinds_there_are() {
             16 | scaled.standardise = ["period", "price"]
                |        ^^^^^^^^^^^ did you mean `standardize`?
                |
-               = help: one of `clip`, `difference`, `hash`, `impute`, `lag`, `log1p`, `min_max`,
+               = help: one of `clip`, `cross`, `difference`, `hash`, `impute`, `lag`, `log1p`, `min_max`,
                        `one_hot`, `ratio`, `standardize`, `window`
 
             pipeline.toml: 1 mistake"#]],
@@ -115,8 +115,9 @@ fn a_typo_in_a_kind_is_shown_with_the_kinds_there_are() {
             23 | metrics = ["accuracy", "acuracy"]
                |                        ^^^^^^^^^ did you mean `accuracy`?
                |
-               = help: one of `accuracy`, `balanced_accuracy`, `f1`, `log_loss`, `roc_auc`, `kappa`,
-                       `kappa_t`, `mae`, `rmse`, `r2`, `sum_of_squares`
+               = help: one of `accuracy`, `balanced_accuracy`, `f1`, `log_loss`, `roc_auc`,
+                       `average_precision`, `precision_at`, `recall_at`, `kappa`, `kappa_t`, `mae`,
+                       `rmse`, `r2`, `sum_of_squares`
 
             pipeline.toml: 1 mistake"#]],
     );
@@ -263,8 +264,8 @@ fn what_is_missing_is_named_with_what_it_is() {
                |        ^^^^
                |
                = help: `learner` is how it learns: `learner = "kind"`, or `learner.kind = settings`; one
-                       of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`,
-                       `majority`, `mean`, `no_change`
+                       of `cusum`, `ewma`, `hoeffding_tree`, `k_means`, `linear_regression`,
+                       `logistic_regression`, `majority`, `mean`, `no_change`, `robust_z`
 
             pipeline.toml: 1 mistake"#]],
     );

@@ -211,8 +211,8 @@ fn mistakes_in_toml_and_in_settings_are_shown_together() {
             20 | learner = "no_chang"
                |           ^^^^^^^^^^ did you mean `no_change`?
                |
-               = help: one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`,
-                       `majority`, `mean`, `no_change`
+               = help: one of `cusum`, `ewma`, `hoeffding_tree`, `k_means`, `linear_regression`,
+                       `logistic_regression`, `majority`, `mean`, `no_change`, `robust_z`
 
             error: `keep` must be so many versions, or a time with a unit (ms, s, min, h, d)
               --> pipeline.toml:28:8

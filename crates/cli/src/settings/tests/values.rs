@@ -76,7 +76,7 @@ fn what_is_no_table_where_one_should_be_says_so() {
         "learner = \"no_change\"",
         "learner = 1",
         expect![[r#"
-            error: `learner` must be one of `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`, `majority`, `mean`, `no_change`
+            error: `learner` must be one of `cusum`, `ewma`, `hoeffding_tree`, `k_means`, `linear_regression`, `logistic_regression`, `majority`, `mean`, `no_change`, `robust_z`
               --> pipeline.toml:20:11
                |
             20 | learner = 1

@@ -1,0 +1,145 @@
+//! How many of the alerts are "yes" if a fixed share of the outcomes can be looked at.
+//!
+//! The outcomes are ranked by the probability of "yes"; the `share` of them with the highest are
+//! the alerts. The figure is the share of "yes" among the alerts.
+//!
+//! - Task: class, two of them. Range 0 to 1, higher is better; the share of "yes" is chance. No
+//!   value before the first outcome.
+//! - The share is of the outcomes that are judged: of all so far, or of those in the window. Where
+//!   it is no whole number of outcomes, the last one counts in part.
+//! - Bounds: probabilities are rounded to a 64th of their distance to 0 or 1, whichever is nearer
+//!   (see `ranking`), and what is equal then is a tie. Of a tie at the edge that part counts as
+//!   alerts which fits, with the share of "yes" of the whole tie: so the figure is exact but for
+//!   that one tie.
+//! - Cost: constant time an outcome, 64 KiB of memory; 4,099 places are gone through when it is
+//!   read.
+//! - Not for: a figure of the whole ranking (see `average_precision`).
+//! - Source: C. D. Manning, P. Raghavan and H. Schütze, "Introduction to Information Retrieval",
+//!   2008, section 8.4 (precision at k).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{About, MetricComponent, classes::share, ranking::Ranking};
+use crate::{
+    Component, ConfigError, LabelShape, Metric, Outcome, Reader, Shape, State, StateError, Writer,
+    check_number,
+};
+
+/// Settings of [`PrecisionAt`]. A bare number is `share`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-short" = "share"))]
+pub struct Config {
+    /// Which share of the outcomes are alerts. Range: above 0 and at most 1. Default: 0.01, one in
+    /// a hundred. Raise it where more alerts can be looked at; the figure mostly falls with it.
+    pub share: f64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { share: 0.01 }
+    }
+}
+
+/// The metric.
+#[derive(Clone, Debug)]
+pub struct PrecisionAt {
+    share: f64,
+    ranking: Ranking,
+}
+
+impl Component for PrecisionAt {
+    const NAME: &'static str = "precision_at";
+    type Config = Config;
+
+    fn new(config: Config, shape: &Shape) -> Result<PrecisionAt, ConfigError> {
+        let is_right = |share| share > 0.0 && share <= 1.0;
+        let share = check_number("share", config.share, "above 0 and at most 1", is_right)?;
+        match shape.label {
+            LabelShape::Class { values_max: 2 } => {
+                Ok(PrecisionAt { share, ranking: Ranking::new() })
+            }
+            _ => Err(ConfigError::unfit("precision_at needs a label of two classes; try log_loss")),
+        }
+    }
+}
+
+impl MetricComponent for PrecisionAt {
+    const ABOUT: About =
+        About { title: "precision at alerts", higher_is_better: true, range: (0.0, 1.0) };
+}
+
+/// Format 1: the ranking.
+const FORMAT: u16 = 1;
+
+impl State for PrecisionAt {
+    fn save(&self, to: &mut Writer) {
+        to.u16(FORMAT);
+        self.ranking.save(to);
+    }
+
+    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        from.format("precision_at", FORMAT)?;
+        self.ranking.restore(from)
+    }
+
+    fn footprint_bytes(&self) -> usize {
+        size_of::<PrecisionAt>() + self.ranking.heap_bytes()
+    }
+}
+
+impl Metric for PrecisionAt {
+    fn add(&mut self, outcome: &Outcome) {
+        self.ranking.add(outcome);
+    }
+
+    fn value(&self) -> Option<f64> {
+        let alerts = self.share * self.ranking.whole().all();
+        share(self.ranking.found(self.share), alerts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::sums::class_outcome;
+
+    fn metric(share: f64) -> Result<PrecisionAt, ConfigError> {
+        PrecisionAt::new(Config { share }, &Shape::numbers(1, LabelShape::Class { values_max: 2 }))
+    }
+
+    fn value(share: f64, outcomes: &[(f64, u32)]) -> Option<f64> {
+        let mut metric = metric(share).unwrap();
+        for (second, truth) in outcomes {
+            metric.add(&Outcome { second: *second, ..class_outcome(0, *truth, 1.0) });
+        }
+        metric.value()
+    }
+
+    /// Ten outcomes, four "yes", at places 1, 3, 4 and 10.
+    #[test]
+    fn alerts_that_are_yes_are_counted() {
+        let truth = |place: u32| u32::from([1, 3, 4, 10].contains(&place));
+        let outcomes: Vec<(f64, u32)> =
+            (1..=10).map(|place| (1.0 - 0.09 * f64::from(place), truth(place))).collect();
+        assert_eq!(value(0.1, &outcomes), Some(1.0));
+        assert_eq!(value(0.5, &outcomes), Some(0.6));
+        assert_eq!(value(1.0, &outcomes), Some(0.4));
+        assert_eq!(value(0.1, &[]), None);
+        assert_eq!(value(0.1, &[(0.9, 0)]), Some(0.0));
+    }
+
+    #[test]
+    fn a_tie_at_the_edge_counts_in_part() {
+        let outcomes = [(0.5, 1), (0.5, 0), (0.5, 1), (0.5, 0), (0.1, 1)];
+        assert_eq!(value(0.4, &outcomes), Some(0.5));
+    }
+
+    #[test]
+    fn a_share_out_of_range_is_refused_by_name() {
+        for share in [0.0, -0.1, 1.1, f64::NAN] {
+            assert_eq!(metric(share).unwrap_err().field, "share");
+        }
+    }
+}
