@@ -11,7 +11,7 @@ use alluvium_learn::Time;
 
 use super::{Keeper, Next, Office, Phase, has_passed};
 use crate::{
-    control::{Control, Stopped, Unread},
+    control::{At, Control, Frontier, Stopped, Unread},
     log::{Log, LogError, Outgoing, Ticket},
 };
 
@@ -194,5 +194,20 @@ impl Office {
         }
         polled?;
         Ok(halting.is_said && self.outputs.all_acked())
+    }
+}
+
+/// What has expired behind the newest cut.
+pub(super) fn unread(frontier: &Frontier, earliest: u64) -> Unread {
+    let (input, partition) = (frontier.input.clone(), frontier.partition);
+    let at = At { input, partition, offset: frontier.end };
+    Unread { at, to: Some(earliest) }
+}
+
+/// A partition of an input, as people know it: by its topic too, where that has another name.
+pub(super) fn place(input: &str, topic: &str, partition: u32) -> String {
+    match input == topic {
+        true => format!("{topic}:{partition}"),
+        false => format!("{topic}:{partition} (input {input})"),
     }
 }

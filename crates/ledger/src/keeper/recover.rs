@@ -8,13 +8,14 @@ use alluvium_learn::Time;
 
 use super::{
     Halt, Keeper, Next, Office, Phase, Trouble,
+    halt::{place, unread},
     output::{OUT_TOPICS, OutLane, Outputs, parse_order},
     replay::Replay,
     snapshot::Snapshots,
 };
 use crate::{
     bugs::{Bug, planted},
-    control::{At, Control, Frontier, Unread, digest_of},
+    control::{Control, digest_of},
     log::{Log, LogError, Outgoing, PartitionEnds, Polled, Span, Ticket},
     manifest::{Manifest, OutPair, Sections, StateKey},
     read::Stretch,
@@ -490,20 +491,5 @@ impl<L: Log> Keeper<L> {
             }
         }
         Ok(None)
-    }
-}
-
-/// What has expired behind the newest cut.
-fn unread(frontier: &Frontier, earliest: u64) -> Unread {
-    let (input, partition) = (frontier.input.clone(), frontier.partition);
-    let at = At { input, partition, offset: frontier.end };
-    Unread { at, to: Some(earliest) }
-}
-
-/// A partition of an input, as people know it: by its topic too, where that has another name.
-fn place(input: &str, topic: &str, partition: u32) -> String {
-    match input == topic {
-        true => format!("{topic}:{partition}"),
-        false => format!("{topic}:{partition} (input {input})"),
     }
 }
