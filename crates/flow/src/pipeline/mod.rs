@@ -149,6 +149,7 @@ impl Pipeline {
             }
         }
         let carried = planner.carried(&parts);
+        planner.only(&models);
         planner.champion();
         planner.refusals();
         let mistakes = std::mem::take(&mut planner.mistakes);
@@ -367,6 +368,16 @@ impl Planner<'_> {
             let message = "the share of refused records is taken of a number of records";
             let mistake = Mistake::new("refusals.over", message);
             self.mistakes.push(mistake.help("write `over = \"1000 records\"`"));
+        }
+    }
+
+    /// Answers that nobody gives must not be all that is written.
+    fn only(&mut self, models: &[Model]) {
+        let finds = |model: &Model| model.judged.task == alluvium_learn::Task::Score;
+        if self.spec.predictions.only.is_some() && !models.iter().any(finds) {
+            let message = "no model here finds anomalies, so no answer would be written";
+            let help = "a learner without a label does, such as `cusum`, `ewma` or `robust_z`";
+            self.mistakes.push(Mistake::new("predictions.only", message).help(help));
         }
     }
 

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Decision, Effects, Input, News, OutTopic, Record, Run, Settings,
     decode::{Refusal, Rows},
+    spec::Only,
 };
 
 /// How many rows are looked ahead: as many reads of memory as a core has under way at once.
@@ -172,9 +173,13 @@ impl Pipeline {
     }
 
     fn emit(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
+        let only_anomalies = self.spec.predictions.only == Some(Only::Anomalies);
         let Pipeline { models, classes, carried, scratch, registry, .. } = self;
         let texts = &run.rows.texts[index * self.texts_per_row..(index + 1) * self.texts_per_row];
         for (model, (_, versions)) in models.iter_mut().zip(&registry.models) {
+            if only_anomalies && !model.judged.answer.is_anomaly(model.judged.task) {
+                continue;
+            }
             let start = effects.bytes.len();
             let emitter = &mut scratch.emitter;
             effects.bytes.extend_from_slice(&model.judged.opening);

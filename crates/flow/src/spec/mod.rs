@@ -30,7 +30,8 @@ pub use keep::Keep;
 pub use label::{ClassLabel, Label, LabelKind, NumberLabel};
 pub use model::Model;
 pub use run::{
-    Answer, Champion, EmbeddedLog, Judge, KafkaLog, LogChoice, Predictions, Refusals, Versions,
+    Answer, Champion, EmbeddedLog, Judge, KafkaLog, LogChoice, Only, Predictions, Refusals,
+    Versions,
 };
 
 /// A pipeline: what it reads, what it learns and how it runs.

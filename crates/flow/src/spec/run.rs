@@ -62,9 +62,21 @@ pub struct Predictions {
     /// Which records are answered. Default: `"all"`.
     pub answer: Answer,
 
+    /// Which answers are written: `"anomalies"` leaves out what a model without a label finds
+    /// ordinary; every record is learned all the same. Default: all of them.
+    pub only: Option<Only>,
+
     /// The fields and features written beside each answer, so that a reader knows whose it is:
     /// fields, steps or `step.field`. Default: none.
     pub carry: Vec<String>,
+}
+
+/// Which answers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Only {
+    /// Those that say that a record is an anomaly.
+    Anomalies,
 }
 
 /// Which records are answered.

@@ -52,3 +52,27 @@ fn each_sensor_has_a_model_of_its_own() {
     assert_eq!(seen[0]["carry"]["who"], "hall");
     assert!(seen[0]["answer"].as_f64().is_some_and(|score| score > 0.9), "{}", seen[0]);
 }
+
+#[test]
+fn only_anomalies_are_written_where_that_is_asked_for() {
+    let mut file = file();
+    file.as_object_mut().unwrap().remove("label");
+    file["model"] = json!({ "jump": { "use": ["a"], "learner": { "cusum": {} } } });
+    let rows: Vec<String> =
+        (0..40).map(|n| format!("{},0,me,", 20 + n % 3 + n / 39 * 90)).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let mut all = pipeline(&file);
+    let written = outputs(&read(&mut all, &rows));
+    file["predictions"] = json!({ "only": "anomalies" });
+    let mut few = pipeline(&file);
+    let anomalies = outputs(&read(&mut few, &rows));
+    let expected = written.iter().filter(|output| output["anomaly"] == json!(true));
+    assert_eq!((written.len(), anomalies.len()), (40, 1));
+    assert!(expected.eq(&anomalies));
+    assert_eq!(few.state_digest("jump"), all.state_digest("jump"), "it learns all of them");
+    // Where no model can find one, nothing would ever be written.
+    file["model"] = json!({ "k": { "use": ["a"], "learner": { "k_means": { "k": 2 } } } });
+    let spec = serde_json::from_value(file).unwrap();
+    let mistakes = alluvium_flow::Pipeline::of_spec(&spec).err().unwrap().mistakes;
+    assert_eq!(mistakes[0].path, "predictions.only");
+}
