@@ -100,12 +100,16 @@ impl Lists {
         self.parts(list).into_iter().flat_map(|part| part.chunks_exact(self.width))
     }
 
-    /// Reads where a list is, so that it is near when it is used.
+    /// Reads where a list is, so that it is near when it is used: up to 8 of the lines that memory
+    /// is read by, as a longer list is read line after line, which is foreseen.
     #[inline]
     pub(crate) fn look_ahead(&self, list: u64) {
         let spot = Spot::of(list);
-        let start = ((spot.room << spot.level) + spot.place(spot.len)) * self.width;
-        std::hint::black_box(self.levels[spot.level].words.get(start).copied());
+        if spot.len > 0 {
+            for line in self.words(spot).chunks(8).take(8) {
+                std::hint::black_box(line[0]);
+            }
+        }
     }
 
     /// The newest item of a list that has one.
