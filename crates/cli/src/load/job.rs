@@ -20,8 +20,9 @@ use crate::{
 
 /// How often it is looked whether the other process has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long nothing is said of waiting for another process.
-const QUIET: Duration = Duration::from_secs(3);
+/// How long nothing is said of waiting for another process: brokers let a new group wait for its
+/// members first, three seconds if nobody has set otherwise.
+const QUIET: Duration = Duration::from_secs(6);
 /// How long a log that fails is left alone.
 const REST: Duration = Duration::from_secs(1);
 

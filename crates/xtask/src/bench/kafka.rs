@@ -75,6 +75,8 @@ pub(super) fn run(plan: &Plan) -> Result<(), String> {
     for line in printed.lines() {
         stages.push(stage_of(line).ok_or_else(|| format!("stages said {line}"))?);
     }
+    let made = broker.create_topic("plain-loop", PARTITIONS as u32, &[]);
+    made.map_err(|error| error.to_string())?;
     for _ in 0..plan.rounds {
         peers.push(bench.plain_loop()?);
     }
