@@ -238,7 +238,8 @@ fn as_text(whole: &Value) -> String {
     if whole["fields"].is_object() {
         lines.push(("fields", table(&whole["fields"])));
         lines.push(("features", table(&whole["features"])));
-        lines.push(("label", cell(&whole["label"])));
+        let label = &whole["label"];
+        lines.push(("label", if label.is_null() { "none".into() } else { cell(label) }));
         lines.push(("answers", table(&whole["answers"])));
     }
     let written = whole["written"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -16,8 +16,11 @@ use std::{
 
 use serde_json::Value;
 
+#[path = "support/windows.rs"]
+mod windows;
+
 /// What tables call the metrics.
-const TITLES: [(&str, &str); 10] = [
+const TITLES: [(&str, &str); 14] = [
     ("accuracy", "accuracy"),
     ("kappa-t", "kappa_t"),
     ("kappa", "kappa"),
@@ -28,6 +31,10 @@ const TITLES: [(&str, &str); 10] = [
     ("root mean square", "rmse"),
     ("R2", "r2"),
     ("mean squared distance to the centre", "sum_of_squares"),
+    ("anomalies", "anomalies"),
+    ("windows with one", "windows"),
+    ("at random", "at_random"),
+    ("share inside windows", "inside"),
 ];
 
 fn root() -> PathBuf {
@@ -102,6 +109,32 @@ impl Copy {
         }
     }
 
+    /// What the anomalies of the sensors come to: the figures of models without a label.
+    fn anomalies(&self, given: &mut Given) {
+        let folder = self.0.path().join("examples/sensors");
+        let shown = self.call(&[
+            "show",
+            "examples/sensors/pipeline.toml",
+            "predictions",
+            "--json",
+            "--last",
+            "0",
+        ]);
+        let (inside, models) = windows::counts(&folder, &shown);
+        given.figures.insert(("all records".into(), "inside".into()), inside);
+        for (model, counts) in models {
+            let windows::Counts { anomalies, windows, at_random, inside } = counts;
+            for (name, value) in [
+                ("anomalies", anomalies),
+                ("windows", windows),
+                ("at_random", at_random),
+                ("inside", inside),
+            ] {
+                given.figures.insert((model.clone(), name.into()), value);
+            }
+        }
+    }
+
     fn edit(&self, from: &str, to: &str, changes: &[(&str, &str)]) {
         let mut text = fs::read_to_string(self.0.path().join(from)).unwrap();
         for (from, to) in changes {
@@ -121,6 +154,9 @@ fn given(example: &str) -> Given {
         fs::remove_dir_all(copy.0.path().join("examples/electricity/alluvium")).unwrap();
     }
     copy.run(&[&file], "", &mut given);
+    if example == "sensors" {
+        copy.anomalies(&mut given);
+    }
     if example == "electricity" {
         let secret = "examples/electricity/secret.toml";
         copy.run(&[secret], " on `above`", &mut given);
@@ -287,6 +323,12 @@ fn what_is_quoted_of_the_other_examples_is_what_they_give() {
     for example in ["clusters", "no2", "sea", "weather"] {
         check(&format!("examples/{example}/README.md"), &given(example));
     }
+}
+
+/// This counts what `examples/sensors/README.md` says of its anomalies.
+#[test]
+fn what_is_quoted_of_the_sensors_is_what_they_give() {
+    check("examples/sensors/README.md", &given("sensors"));
 }
 
 /// A page that quotes figures of an example has to be held against it above.

@@ -472,6 +472,47 @@ fn what_is_to_be_typed_names_the_pipeline_that_halted() {
 }
 
 #[test]
+fn models_without_labels_have_no_empty_tables() {
+    let place = Place::new(200);
+    let (head, _) = PIPELINE.split_once("[label]").unwrap();
+    let rest = r#"
+[model.jump]
+use = ["x", "y"]
+learner.cusum = { slack = 0.0, threshold = 2.0 }
+
+[model.odd_ones]
+use = ["x"]
+learner.ewma = { share = 1.0, threshold = 1.5 }
+
+[predictions]
+only = "anomalies"
+"#;
+    place.write(&format!("{head}{rest}"));
+    let first = place.call(&["run"]);
+    first.says(
+        0,
+        &[
+            "\n\nmodels     jump * and odd_ones: not judged, as there is no metric\n\nversions   jump@1",
+            "alluvium show pipeline.toml predictions   the newest anomalies\n",
+            "alluvium verify pipeline.toml jump@1      prove it from the log\n",
+        ],
+    );
+    let again = place.call(&["run"]);
+    again.says(0, &["learned    nothing new since ", "the newest anomalies\n"]);
+    for absent in ["verdict", "since the beginning (", "judge "] {
+        assert!(!first.stdout.contains(absent), "{absent}: {}", first.stdout);
+    }
+    let status = place.call(&["status"]);
+    status.says(
+        0,
+        &["versions  jump@1        after 200 records, ", " odd_ones@1    after 200 records, "],
+    );
+    let shown = place.call(&["show", "pipeline.toml", "predictions", "--json"]).events();
+    assert!(!shown.is_empty() && shown.iter().all(|answer| answer["anomaly"] == true));
+    place.call(&["show", "pipeline.toml", "small:0:150"]).says(0, &["\nlabel     none\n"]);
+}
+
+#[test]
 fn records_cannot_move_the_cursor() {
     let place = Place::new(1);
     place.write(

@@ -65,14 +65,19 @@ impl Board {
         Board { tables }
     }
 
-    /// The tables, a line for each model and baseline.
+    /// The tables, a line for each model and baseline. What has no metric is only named: a table of
+    /// it would be empty.
     pub(super) fn lines(&self, paint: Paint) -> Vec<String> {
         let mut lines = Vec::new();
         for table in &self.tables {
-            if !lines.is_empty() {
+            let of_table = match table.metrics.is_empty() {
+                true => table.unjudged(paint).into_iter().collect(),
+                false => table.lines(paint),
+            };
+            if !lines.is_empty() && !of_table.is_empty() {
                 lines.push(String::new());
             }
-            lines.extend(table.lines(paint));
+            lines.extend(of_table);
         }
         lines
     }
@@ -99,6 +104,14 @@ impl Row {
 }
 
 impl Table {
+    /// The models, where there is no metric.
+    fn unjudged(&self, paint: Paint) -> Option<String> {
+        let models = self.rows.iter().filter(|row| row.is_model).map(Row::title);
+        let models: Vec<String> = models.collect();
+        let says = format!("{}: not judged, as there is no metric", words::listed(&models));
+        (!models.is_empty()).then(|| paint.labelled("models", &says))
+    }
+
     fn lines(&self, paint: Paint) -> Vec<String> {
         let mut columns = vec![self.names()];
         columns.extend(self.columns());
@@ -267,6 +280,23 @@ mod tests {
         let rest = "since the beginning (0.780 to 0.880)";
         let expected = expected.replacen("1,000   ", &format!("1,000   {rest}"), 1);
         assert_eq!(lines.join("\n"), expected);
+    }
+
+    #[test]
+    fn what_has_no_metric_is_only_named() {
+        let mut unjudged = table();
+        unjudged.metrics.clear();
+        for row in &mut unjudged.rows {
+            (row.whole, row.recent, row.points) = (Vec::new(), None, Vec::new());
+        }
+        let alone = Board { tables: vec![unjudged.clone()] };
+        let says = "models     linear *: not judged, as there is no metric";
+        assert_eq!(alone.lines(Paint::plain()), [says]);
+        assert_eq!(alone.verdict(), None);
+        let both = Board { tables: vec![table(), unjudged.clone()] };
+        assert_eq!(both.lines(Paint::plain())[3..], ["", says]);
+        unjudged.rows.remove(0);
+        assert!(Board { tables: vec![unjudged] }.lines(Paint::plain()).is_empty());
     }
 
     #[test]

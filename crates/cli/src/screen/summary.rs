@@ -231,6 +231,9 @@ impl Summary<'_> {
     fn next(&self, paint: Paint) -> Vec<String> {
         let home = self.home;
         let mut rows: Vec<(String, &str)> = Vec::new();
+        if self.pipeline.spec().predictions.only.is_some() {
+            rows.push((home.command("show", "predictions"), "the newest anomalies"));
+        }
         if let Some((model, version)) = self.pipeline.registry().champion_version() {
             let verify = home.command("verify", &format!("{model}@{version}"));
             rows.push((verify, "prove it from the log"));

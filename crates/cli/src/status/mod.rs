@@ -17,7 +17,10 @@ use crate::{
     look::{Look, Standing, Writer},
     open::Opened,
     plain,
-    screen::{say, words},
+    screen::{
+        paint::{padded, width},
+        say, words,
+    },
     store::Holder,
     tell,
     topics::{self, Fault},
@@ -301,12 +304,16 @@ pub fn asked(ask: &Decision) -> String {
 fn versions(pipeline: &Pipeline, now: i64) -> Option<String> {
     let newest = pipeline.registry().models.iter();
     let newest = newest.filter_map(|(name, versions)| Some((name, versions.live.last()?)));
-    let text = |(name, entry): (&std::sync::Arc<str>, &VersionEntry)| {
-        let (version, records) = (entry.version, words::counted(entry.records, "record"));
-        format!("{name}@{version}    after {records}, {}", tell::ago(now - entry.since))
+    let row = |(name, entry): (&std::sync::Arc<str>, &VersionEntry)| {
+        let records = words::counted(entry.records, "record");
+        let since = format!("after {records}, {}", tell::ago(now - entry.since));
+        (format!("{name}@{}", entry.version), since)
     };
-    let texts: Vec<String> = newest.map(text).collect();
-    (!texts.is_empty()).then(|| texts.join("\n"))
+    let rows: Vec<(String, String)> = newest.map(row).collect();
+    let column = rows.iter().map(|(version, _)| width(version)).max()?;
+    let text =
+        |(version, since): &(String, String)| format!("{}    {since}", padded(version, column));
+    Some(rows.iter().map(text).collect::<Vec<_>>().join("\n"))
 }
 
 fn records(pipeline: &Pipeline) -> String {
