@@ -43,3 +43,10 @@ fn electricity_is_learned_to_the_same_bytes() {
     let golden = expect_file!["golden/electricity.txt"];
     golden.assert_eq(&digests("electricity", "pipeline.toml"));
 }
+
+/// Steps and models by a key, without a label.
+#[test]
+fn sensors_are_learned_to_the_same_bytes() {
+    let golden = expect_file!["golden/sensors.txt"];
+    golden.assert_eq(&digests("sensors", "pipeline.toml"));
+}
