@@ -1,6 +1,10 @@
 //! `alluvium run`: learns until it has caught up, or for ever.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use alluvium_flow::{News, Settings};
 use alluvium_ledger::{
@@ -75,6 +79,7 @@ fn learn(opened: &Opened, call: &args::Run) -> Result<(), Failure> {
         is_closed: false,
         has_given_up: false,
         denied: None,
+        asks_since: Some(Instant::now()),
         follow: call.follow,
         news: Vec::new(),
     };
@@ -115,6 +120,8 @@ struct Running {
     has_given_up: bool,
     /// Why it will never hold the lease.
     denied: Option<LogError>,
+    /// Since when it asks for the lease; nothing, once it had it.
+    asks_since: Option<Instant>,
     follow: bool,
     news: Vec<News>,
 }
@@ -137,7 +144,9 @@ impl Running {
             if next == Next::Standby && self.is_denied(screen) {
                 return Ok(());
             }
-            screen.tick(&self.keeper, next);
+            if !self.is_still_asking(next) {
+                screen.tick(&self.keeper, next);
+            }
             match next {
                 Next::Done => return Ok(()),
                 Next::GivenUp => {
@@ -177,6 +186,15 @@ impl Running {
             trouble => screen.stands_by(trouble.map(|error| error.to_string())),
         }
         self.denied.is_some()
+    }
+
+    /// Whether it is too early to say that somebody else holds the lease.
+    fn is_still_asking(&mut self, next: Next) -> bool {
+        if next != Next::Standby {
+            self.asks_since = None;
+        }
+        let asks = self.keeper.log().lease_takes();
+        self.asks_since.is_some_and(|since| since.elapsed() < asks)
     }
 
     /// Whether there is no use in standing by.

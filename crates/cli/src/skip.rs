@@ -40,11 +40,20 @@ fn found(look: &mut Look, standing: &Standing) -> Result<Gap, Failure> {
         )));
     };
     let to = match to {
-        Some(to) => to,
+        // It may have expired further since.
+        Some(to) => to.max(earliest_of(look, &at)?),
         None => first_readable(look, &at)?,
     };
     let At { input, partition, offset } = at;
-    Ok(Gap { input, partition, from: offset, to })
+    let from = standing.fold.reads_from(&input, partition).unwrap_or(offset);
+    match from < to {
+        true => Ok(Gap { input, partition, from, to }),
+        false => {
+            let run = look.opened.command("run", "");
+            let why = format!("{input}:{partition} will be read from {from} on already: {run}");
+            Err(Failure::Usage(why))
+        }
+    }
 }
 
 /// What somebody names; it has to begin where the pipeline stands.
@@ -62,14 +71,18 @@ fn named(look: &mut Look, standing: &Standing, span: &str) -> Result<Gap, Failur
     let gap = Gap { input: input.into(), partition, from, to };
     let ends = ends_of(look, &topic, partition)?;
     if from >= to || to > ends.stable {
-        let end = ends.stable;
-        let why =
-            format!("`{span}`: TO lies behind FROM, and not behind {end}, where {topic} ends");
+        let why = match from >= to {
+            true => format!("`{span}` holds nothing: TO must be greater than FROM"),
+            false => format!(
+                "{topic}:{partition} ends at {}: what is not there yet cannot be passed over",
+                ends.stable
+            ),
+        };
         return Err(Failure::Usage(why));
     }
-    if !standing.fold.fits(&gap) {
-        let index = standing.fold.index_of(&gap.input, partition);
-        let why = match index.map(|index| standing.fold.partitions[index].end) {
+    let stands = standing.fold.reads_from(&gap.input, partition);
+    if stands != Some(from) {
+        let why = match stands {
             Some(end) => format!(
                 "{topic}:{partition} was read up to {end}: only from there on records can be \
                  passed over; what lies before it was learned"
@@ -88,12 +101,22 @@ fn ends_of(look: &mut Look, topic: &str, partition: u32) -> Result<PartitionEnds
         .ok_or_else(|| Failure::Usage(format!("there is no {topic}:{partition}")))
 }
 
+/// The topic that an input reads.
+fn topic_of(look: &Look, at: &At) -> String {
+    let topics = look.opened.topics();
+    let topic = topics.into_iter().find(|(input, _)| **input == *at.input);
+    topic.map_or_else(|| at.input.to_string(), |(_, topic)| topic)
+}
+
+fn earliest_of(look: &mut Look, at: &At) -> Result<u64, Failure> {
+    let topic = topic_of(look, at);
+    Ok(ends_of(look, &topic, at.partition)?.earliest)
+}
+
 /// The first offset behind damaged records that can be read: found by trying, in steps that double,
 /// and then between the last two. The end, if there is none.
 fn first_readable(look: &mut Look, at: &At) -> Result<u64, Failure> {
-    let topics = look.opened.topics();
-    let topic = topics.iter().find(|(input, _)| **input == *at.input);
-    let topic = topic.map_or(&*at.input, |(_, topic)| topic).to_string();
+    let topic = topic_of(look, at);
     let end = ends_of(look, &topic, at.partition)?.stable;
     let (mut bad, mut step) = (at.offset, 1);
     let mut good = loop {

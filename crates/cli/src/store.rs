@@ -3,6 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use alluvium_embedded::Embedded;
@@ -47,6 +48,11 @@ impl Place {
             }
             (Some(address), choice) => {
                 let Some(servers) = address.strip_prefix(KAFKA) else {
+                    if is_server(address) {
+                        let why =
+                            format!("`{address}` looks like a broker: write {KAFKA}{address}");
+                        return Err(Failure::Usage(why));
+                    }
                     return Ok(Place::Directory(address.into()));
                 };
                 let servers = servers.trim_end_matches('/');
@@ -141,6 +147,13 @@ impl Place {
     }
 }
 
+/// Whether an address is a host and a port, and no directory that is there.
+fn is_server(address: &str) -> bool {
+    let port = address.rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| port.parse::<u16>().is_ok();
+    port.is_some_and(is_port) && !Path::new(address).exists()
+}
+
 /// As it is told to people: never with a secret.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,6 +201,15 @@ impl Store {
                 let holder = log.lease_holder(pipeline)?;
                 Ok((holder.is_some(), holder))
             }
+        }
+    }
+
+    /// How long it may take to get a lease that nobody holds: brokers let a new group wait for its
+    /// members first, three seconds if nobody has set otherwise.
+    pub fn lease_takes(&self) -> Duration {
+        match self {
+            Store::Embedded(_) => Duration::ZERO,
+            Store::Kafka(_) => Duration::from_secs(6),
         }
     }
 

@@ -827,3 +827,31 @@ fn damaged_records_are_passed_over_when_somebody_says_so() {
     assert!(said.contains("x:0 from offset 450"), "{said}");
     assert!(home.fails(2, &["decide", "skip"]).contains("has not halted"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_load_at_a_pace_that_is_stopped_leaves_no_row_out() {
+    let home = Home::ran(1);
+    let rows: Vec<String> = (0..12_000).map(|number| row(number + 7)).collect();
+    fs::write(home.0.path().join("more.csv"), rows.join("\n")).unwrap();
+    let first = home.status()["lag"].as_u64().unwrap();
+    for stop in 1..=3 {
+        let mut load = home.command(&["load", "pipeline.toml", "more.csv", "--rate", "4000"]);
+        let mut child = load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while home.status()["lag"].as_u64().unwrap() < first + stop * 900 {
+            thread::yield_now();
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(child.wait().unwrap().success());
+    }
+    home.ok(&["load", "pipeline.toml", "more.csv"]);
+    let (mut log, mut found) = (home.log(), Vec::new());
+    let mut idle = |_| true;
+    let mut observer = Observer { log: &mut log, idle: &mut idle };
+    let take = |record: alluvium_flow::Record<'_>| {
+        found.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+    };
+    observer.each("x", 0, ROWS + 1, ROWS + 1 + 12_000, take).unwrap();
+    assert!(found == rows, "rows were left out, or others came instead");
+}

@@ -107,6 +107,7 @@ impl RecordReader for Reader {
 }
 
 /// Reads the next records of a span; returns the next offset, or `None` when there is nothing yet.
+/// What lies before damage comes first, and the damage with the next call.
 fn fill(
     store: &Store,
     txn: &RoTxn,
@@ -130,12 +131,15 @@ fn fill(
     let doing = |error| failed("reading records", error);
     let first = store.block_with(txn, span.place, span.next).map_err(doing)?.unwrap_or(span.next);
     let (first, last) = (span.place.block(first), span.place.block(end - 1));
+    let mut read_to = span.next;
     for block in store.blocks.range(txn, &between(&first, &last)).map_err(doing)? {
         let (key, bytes) = block.map_err(doing)?;
         let damaged = || damage(store, txn, &span.topic, (span.place, span.next), key);
-        let base = span.place.base_of(key).ok_or_else(damaged)?;
-        let view = View::of(bytes, base).ok_or_else(damaged)?;
+        let Some(view) = span.place.base_of(key).and_then(|base| View::of(bytes, base)) else {
+            return if into.is_empty() { Err(damaged()) } else { Ok(Some(read_to)) };
+        };
         view.read(span.next, end, scratch, into).ok_or_else(damaged)?;
+        read_to = view.head.last + 1;
         if into.len() >= RECORDS_ENOUGH || into.bytes().len() >= BYTES_ENOUGH {
             return Ok(Some(end.min(view.head.last + 1)));
         }

@@ -173,6 +173,10 @@ impl Properties {
             let what = "nobody says where Kafka is: `servers` has to name host:port";
             return Err(Mistake { file: None, line: None, what: what.to_owned() });
         }
+        if found.servers().contains("://") {
+            let what = format!("`servers` are host:port, without `://`: {}", found.servers());
+            return Err(Mistake { file: None, line: None, what });
+        }
         found.complete()?;
         Ok(found)
     }

@@ -300,6 +300,13 @@ impl Fold {
         adopted.into()
     }
 
+    /// Where a partition will be read from, once everything is adopted that was asked for; nothing,
+    /// if no cut has named it.
+    pub fn reads_from(&self, input: &str, partition: u32) -> Option<u64> {
+        let end = self.partitions[self.index_of(input, partition)?].end;
+        Some(passed_over(self.requests.iter().map(|(_, ask)| ask), input, partition, end))
+    }
+
     /// Whether records can be passed over from there on: only beyond the newest accepted cut. What
     /// lies in a cut was learned, or will be.
     pub fn fits(&self, gap: &Gap) -> bool {
@@ -360,6 +367,24 @@ impl Fold {
     pub fn caught_up(&self) -> bool {
         self.partitions.iter().all(|frontier| frontier.end >= self.catchup_end(frontier))
     }
+}
+
+/// Where a partition that stands at an offset goes on, behind what decisions pass over, in their
+/// order.
+pub(crate) fn passed_over<'a>(
+    asked: impl Iterator<Item = &'a Decision>,
+    input: &str,
+    partition: u32,
+    from: u64,
+) -> u64 {
+    asked.fold(from, |from, ask| match ask {
+        Decision::Skip(gap)
+            if *gap.input == *input && gap.partition == partition && gap.from == from =>
+        {
+            gap.to.max(from)
+        }
+        _ => from,
+    })
 }
 
 /// Sixteen hexadecimal digits of BLAKE3: enough to see that a record is not the one it was.

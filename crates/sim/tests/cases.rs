@@ -553,6 +553,46 @@ fn what_is_damaged_halts_behind_all_that_can_be_read_and_can_be_passed_over() {
 }
 
 #[test]
+fn what_is_asked_for_where_nothing_can_be_read_holds_no_halt_up() {
+    let mut log = log_with(9);
+    let settings = settings("10 records");
+    request(&mut log, Decision::Rollback);
+    let mut keeper = Keeper::new(Faulty(log.client(), Wrong::Damaged), options(&settings));
+    let mut halt = None;
+    for now in 0..1_000 {
+        if now == 500 {
+            request(&mut log, Decision::Reset { model: None });
+        }
+        halt = halt.or(keeper.turn(now, GO).err());
+    }
+    assert!(matches!(halt, Some(Halt::Unreadable { .. })), "{halt:?}");
+    // It came while nobody was there; the next one adopts it, and halts.
+    let mut keeper = Keeper::new(Faulty(log.client(), Wrong::Damaged), options(&settings));
+    let halt = (0..1_000).find_map(|now| keeper.turn(now, GO).err());
+    assert!(matches!(halt, Some(Halt::Unreadable { .. })), "{halt:?}");
+}
+
+#[test]
+fn what_expires_further_before_it_is_passed_over_is_asked_for_again() {
+    let mut log = log_with(4);
+    let settings = settings("10 records");
+    finish(&mut Keeper::new(log.client(), options(&settings))).unwrap();
+    (0..6).for_each(|_| append(&mut log, "x", b"1,1"));
+    let gap = |from, to| Decision::Skip(Gap { input: "x".into(), partition: 0, from, to });
+    log.expire("x", 0, 7);
+    request(&mut log, gap(4, 7));
+    log.expire("x", 0, 9);
+    let mut keeper = Keeper::new(log.client(), options(&settings));
+    let halt = (0..1_000).find_map(|now| keeper.turn(now, GO).err());
+    let Some(Halt::Unreadable { unread, .. }) = halt else { panic!("{halt:?}") };
+    assert_eq!((unread.at.offset, unread.to), (7, Some(9)));
+    request(&mut log, gap(7, 9));
+    let mut keeper = Keeper::new(log.client(), options(&settings));
+    finish(&mut keeper).unwrap();
+    assert_eq!(keeper.pipeline().unwrap().counters().read, 5);
+}
+
+#[test]
 fn what_expires_before_it_is_read_can_be_passed_over() {
     let mut log = log_with(4);
     let settings = settings("10 records");

@@ -20,9 +20,6 @@ use crate::{
 
 /// How often it is looked whether the other process has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long nothing is said of waiting for another process: brokers let a new group wait for its
-/// members first, three seconds if nobody has set otherwise.
-const QUIET: Duration = Duration::from_secs(6);
 /// How long a log that fails is left alone.
 const REST: Duration = Duration::from_secs(1);
 
@@ -65,7 +62,7 @@ impl Job<'_> {
             if let Some(denied @ LogError::Denied(_)) = trouble {
                 return Err(denied.into());
             }
-            if since.elapsed() > QUIET {
+            if since.elapsed() > log.lease_takes() {
                 let others = || format!("another process is loading into topic {topic}");
                 let why = trouble.map_or_else(others, |error| error.to_string());
                 if said != why {

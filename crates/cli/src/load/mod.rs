@@ -40,6 +40,8 @@ use crate::{
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 1 << 20;
+/// The same where records go out at a pace: what is read ahead is not yet loaded.
+const PACED_BYTES: usize = 4 << 10;
 
 /// The longest that a slow load sleeps at once.
 const STEP: Duration = Duration::from_millis(50);
@@ -265,7 +267,7 @@ impl<'a> Loader<'a> {
         progress: &mut dyn FnMut(u64),
     ) -> anyhow::Result<()> {
         let mut lines = Lines::new(self.framing);
-        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut chunk = vec![0; if self.rate == 0 { CHUNK_BYTES } else { PACED_BYTES }];
         let pace = Pace { rate: self.rate, started: Instant::now(), stop };
         let mut is_over = false;
         while !is_over {
@@ -277,9 +279,11 @@ impl<'a> Loader<'a> {
                 count => count.with_context(|| format!("reading {}", source.name))?,
             };
             is_over = count == 0;
-            let (mut result, read) = (Ok(()), clock::now());
+            let (mut result, mut goes_on, read) = (Ok(()), true, clock::now());
             let each = |line: &[u8]| {
-                if result.is_ok() && pace.is_due(session, &mut result, progress) {
+                // Behind a line that was left out none may follow.
+                goes_on = goes_on && pace.is_due(session, &mut result, progress);
+                if goes_on {
                     session.line(line, if self.rate == 0 { read } else { clock::now() });
                 }
             };

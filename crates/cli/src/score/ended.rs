@@ -37,7 +37,7 @@ pub(super) fn ended(
                 (again(""), "answers what comes"),
             ])
         )),
-        Some(LogError::Corrupt(_)) => Failure::Halted(format!(
+        Some(LogError::Damaged { .. } | LogError::Corrupt(_)) => Failure::Halted(format!(
             "halted: {error}\n\nno process can answer them, and none steps over them by \
              itself. {}",
             way_round(opened, share)

@@ -198,9 +198,9 @@ impl Office {
 }
 
 /// What has expired behind the newest cut.
-pub(super) fn unread(frontier: &Frontier, earliest: u64) -> Unread {
+pub(super) fn unread(frontier: &Frontier, position: u64, earliest: u64) -> Unread {
     let (input, partition) = (frontier.input.clone(), frontier.partition);
-    let at = At { input, partition, offset: frontier.end };
+    let at = At { input, partition, offset: position };
     Unread { at, to: Some(earliest) }
 }
 

@@ -124,7 +124,7 @@ impl Lane {
     /// Forgets what is buffered; the reader has to begin at `learned` again, where the digest was
     /// `chain`.
     pub(crate) fn forget(&mut self, chain: Chain) {
-        self.chain = chain;
+        (self.chain, self.unreadable) = (chain, None);
         self.buffered.clear();
         self.buffered_bytes = 0;
         (self.first, self.learned.batch, self.learned.row) = (0, 0, 0);

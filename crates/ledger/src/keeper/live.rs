@@ -90,17 +90,25 @@ impl<L: Log> Keeper<L> {
         let office = self.office.as_mut().expect("live means in office");
         let Some((lane, error)) = office.replay.stuck() else { return Ok(()) };
         let (fold, pending) = (&office.replay.fold, &office.replay.pending);
-        if !fold.requests.is_empty() || pending.iter().any(|one| one.changes) {
-            return Ok(()); // Somebody may have answered.
-        }
         let position = lane.learned.position;
+        if office.replay.reads_from(&lane.name, lane.partition, position) > position {
+            return Ok(()); // Somebody has answered.
+        }
         let index = fold.index_of(&lane.name, lane.partition);
-        // What lies in a cut must be read; what no cut has named begins where it can.
-        if index.is_none_or(|index| position < fold.partitions[index].end) {
+        // What lies in a cut must be read.
+        if index.is_some_and(|index| position < fold.partitions[index].end) {
             return Err(error.clone().into());
         }
-        if !pending.is_empty() || office.in_flight.is_some() {
+        if !fold.requests.is_empty() || pending.iter().any(|one| one.changes) {
+            return Ok(()); // What is asked for acts first: it may be that nobody needs this.
+        }
+        let is_damage = matches!(error, LogError::Damaged { .. });
+        if !pending.is_empty() || office.in_flight.is_some() || index.is_none() && is_damage {
             return Ok(());
+        }
+        // What no cut has named begins where it can.
+        if index.is_none() {
+            return Err(error.clone().into());
         }
         if !office.snapshots.is_level(office.replay.pipeline.as_ref()) {
             office.snapshots.want();
@@ -199,9 +207,15 @@ impl<L: Log> Keeper<L> {
         if let Some((refused, of)) = pipeline.refused_beyond(options.refused_share_max) {
             return Err(Halt::Refused { refused, of }.into());
         }
-        // What was read is learned and kept first; then it halts.
-        if office.replay.stuck().is_some() {
-            return Ok(None);
+        // What was read is learned and kept first; then it halts. What was asked for meanwhile is
+        // adopted, and a partition is named before anybody can pass over its beginning.
+        if let Some((lane, error)) = office.replay.stuck() {
+            let is_unnamed = office.replay.fold.index_of(&lane.name, lane.partition).is_none();
+            if is_unnamed && matches!(error, LogError::Damaged { .. }) && office.goal.is_some() {
+                return Ok(Some(office.cut(false)));
+            }
+            let is_asked = !office.replay.fold.requests.is_empty();
+            return Ok(is_asked.then(|| office.empty_cut()));
         }
         let is_short = office.replay.fold.caught_up() && !office.goal_reached();
         if (office.goal.is_none() || is_short)

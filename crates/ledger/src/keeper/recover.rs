@@ -360,9 +360,9 @@ impl<L: Log> Keeper<L> {
             }
             let place = place(&frontier.input, topic, frontier.partition);
             let lane = office.replay.lane_of(&frontier.input, frontier.partition);
-            let position = lane.map_or(frontier.begin, |index| {
-                office.replay.reads_from(&office.replay.lanes[index])
-            });
+            let position =
+                lane.map_or(frontier.begin, |index| office.replay.lanes[index].learned.position);
+            let position = office.replay.reads_from(&frontier.input, frontier.partition, position);
             let known = ends[topic].as_ref().map(|ends| &ends.partitions);
             let Some(known) = known.and_then(|all| all.get(frontier.partition as usize)) else {
                 return Err(Halt::LogChanged(format!("{place} is no longer there")).into());
@@ -379,8 +379,11 @@ impl<L: Log> Keeper<L> {
                     "{place} begins at {}, and is needed from {position} on",
                     known.earliest
                 );
-                expired = Some(match position == frontier.end {
-                    true => Halt::Unreadable { unread: unread(frontier, known.earliest), why },
+                // What was asked to be passed over may lie beyond the newest cut.
+                expired = Some(match position >= frontier.end {
+                    true => {
+                        Halt::Unreadable { unread: unread(frontier, position, known.earliest), why }
+                    }
                     false => Halt::Expired(why),
                 });
             }

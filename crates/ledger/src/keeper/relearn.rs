@@ -108,7 +108,7 @@ impl Relearn {
         if self.replay.learn(most, effects, watch)? == Learned::NotYet {
             let fetched = self.fetch(log)?;
             if !fetched {
-                if let Some((_, error)) = self.replay.stuck() {
+                if let Some(error) = self.needs_unreadable() {
                     return Err(unreadable(error.clone()));
                 }
                 self.must_come(log)?;
@@ -117,6 +117,17 @@ impl Relearn {
         }
         self.replay.recycle();
         Ok(Relearned::Some(self.pipeline().map_or(0, Pipeline::steps) - steps))
+    }
+
+    /// Why the cut that is being learned cannot be learned to its end.
+    fn needs_unreadable(&self) -> Option<&LogError> {
+        let Body::Cut { ends, .. } = &self.replay.pending.front()?.accepted.body else {
+            return None;
+        };
+        ends.iter().find_map(|At { input, partition, offset }| {
+            let lane = &self.replay.lanes[self.replay.lane_of(input, *partition)?];
+            lane.stuck().filter(|_| lane.delivered < *offset)
+        })
     }
 
     fn fetch(&mut self, log: &mut dyn Log) -> Result<bool, RelearnError> {

@@ -14,7 +14,7 @@ use super::{
     lane::{Decoded, Lane},
 };
 use crate::{
-    control::{At, Body, Fold},
+    control::{At, Body, Fold, passed_over},
     log::{Log, LogError, Polled, RecordReader, Span},
 };
 
@@ -129,22 +129,12 @@ impl Replay {
         self.lanes.iter().find_map(|lane| lane.stuck().map(|error| (lane, error)))
     }
 
-    /// Where a partition will be read from, once everything is learned that was asked for.
-    pub(super) fn reads_from(&self, lane: &Lane) -> u64 {
+    /// Where a partition that stands at an offset will be read from, once everything is learned
+    /// that was asked for.
+    pub(super) fn reads_from(&self, input: &str, partition: u32, from: u64) -> u64 {
         let accepted = self.pending.iter().flat_map(|pending| &pending.accepted.adopts);
-        let asked = accepted.chain(&self.fold.requests).filter_map(|(_, ask)| match ask {
-            Decision::Skip(gap) => Some(gap),
-            _ => None,
-        });
-        let is_next = |gap: &&Gap, from| {
-            *gap.input == *lane.name && gap.partition == lane.partition && gap.from == from
-        };
-        asked.fold(lane.learned.position, |from, gap| {
-            match Some(gap).filter(|g| is_next(g, from)) {
-                Some(gap) => gap.to.max(from),
-                None => from,
-            }
-        })
+        let asked = accepted.chain(&self.fold.requests).map(|(_, ask)| ask);
+        passed_over(asked, input, partition, from)
     }
 
     /// Reads what the log has, as far as there is room for it. Says whether anything came. What
@@ -192,19 +182,21 @@ impl Replay {
 
     /// Remembers which partition cannot be read, if it is one alone.
     fn set_aside(&mut self, error: LogError) -> Result<(), LogError> {
-        let (LogError::OutOfRange { topic, partition, .. }
-        | LogError::Damaged { topic, partition, .. }) = &error
+        let (LogError::OutOfRange { topic, partition, offset, .. }
+        | LogError::Damaged { topic, partition, offset, .. }) = &error
         else {
             return Err(error);
         };
         let pipeline = self.pipeline.as_ref().expect("lanes come after settings");
+        // Two inputs may read one topic: it is the one that has come so far.
         let is_it = |lane: &&mut Lane| {
             let input = lane.input.map(|input| &pipeline.inputs()[input]);
             lane.partition == *partition
                 && lane.unreadable.is_none()
+                && lane.delivered <= *offset
                 && input.is_some_and(|input| *input.topic == **topic)
         };
-        match self.lanes.iter_mut().find(is_it) {
+        match self.lanes.iter_mut().filter(is_it).max_by_key(|lane| lane.delivered) {
             Some(lane) => lane.unreadable = Some(error),
             None => return Err(error),
         }

@@ -173,7 +173,10 @@ mod tests {
             let page = pages.iter().find(|(page, _)| *page == path).map(|(_, text)| text);
             let text = page.unwrap_or_else(|| panic!("{path} is missing"));
             assert!(text.contains(&format!("| `{name}` |")), "{path} has no setting");
-            assert!(text.contains("- Cost: ") && text.contains("- Not for: "), "{path} has no head");
+            assert!(
+                text.contains("- Cost: ") && text.contains("- Not for: "),
+                "{path} has no head"
+            );
         }
         assert_eq!(count, SURROUNDS.len());
     }
