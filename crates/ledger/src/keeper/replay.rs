@@ -129,12 +129,20 @@ impl Replay {
         self.lanes.iter().find_map(|lane| lane.stuck().map(|error| (lane, error)))
     }
 
-    /// Where a partition that stands at an offset will be read from, once everything is learned
-    /// that was asked for.
-    pub(super) fn reads_from(&self, input: &str, partition: u32, from: u64) -> u64 {
-        let accepted = self.pending.iter().flat_map(|pending| &pending.accepted.adopts);
-        let asked = accepted.chain(&self.fold.requests).map(|(_, ask)| ask);
-        passed_over(asked, input, partition, from)
+    /// From where on a partition that stands at an offset has to be read: behind what decisions
+    /// pass over, unless a cut that comes before them holds it.
+    pub(super) fn reads_from(&self, input: &str, partition: u32, mut from: u64) -> u64 {
+        let is_it = |at: &At| *at.input == *input && at.partition == partition;
+        for Pending { accepted, .. } in &self.pending {
+            let asked = accepted.adopts.iter().map(|(_, ask)| ask);
+            from = passed_over(asked, input, partition, from);
+            if let Body::Cut { ends, .. } = &accepted.body
+                && ends.iter().any(|end| is_it(end) && end.offset > from)
+            {
+                return from;
+            }
+        }
+        passed_over(self.fold.requests.iter().map(|(_, ask)| ask), input, partition, from)
     }
 
     /// Reads what the log has, as far as there is room for it. Says whether anything came. What
