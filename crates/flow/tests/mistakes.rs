@@ -84,12 +84,12 @@ fn what_reads_a_mistaken_step_is_no_mistake() {
 }
 
 #[test]
-fn a_model_goes_by_an_id() {
+fn a_model_goes_by_an_id_or_a_category() {
     let by = |by: &str| {
         let model = json!({ "use": ["a"], "by": by, "learner": { "majority": {} } });
         mistakes(json!({}), model)
     };
     let place = || "model.one.by".to_string();
-    assert_eq!(by("a"), [(place(), "`a` is no id".to_string())]);
+    assert_eq!(by("a"), [(place(), "`a` is neither an id nor a category".to_string())]);
     assert_eq!(by("card"), [(place(), "there is no field or step `card`".to_string())]);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alluvium_learn::{
     Ahead, ConfigError, Detector, Features, Label, LabelShape, Layout, Learner, Pair, Place,
-    Prediction, Row, Shape, Slot, State, Task, Time,
+    Prediction, Row, Shape, Slot, SlotKind, State, Task, Time,
     judge::Judge,
     learners::LearnerConfig,
     surround::{ByKey, ClassWeight, ResetOn},
@@ -21,10 +21,18 @@ pub(super) struct Gather {
     blocks: Vec<(usize, u32)>,
     ids: Vec<usize>,
     /// What the model goes `by`: the last of its identities.
-    key: Option<usize>,
+    key: Option<Key>,
     dense: Vec<f64>,
     sparse: Vec<Pair>,
     identities: Vec<u64>,
+}
+
+/// Where the key of a row is.
+#[derive(Clone, Copy, Debug)]
+enum Key {
+    Id(usize),
+    /// The code of a category.
+    Code(usize),
 }
 
 impl Gather {
@@ -42,12 +50,15 @@ impl Gather {
         }
         self.identities.clear();
         self.identities.extend(self.ids.iter().map(|id| row.ids[*id]));
-        self.identities.extend(self.key.map(|key| row.ids[key]));
+        self.identities.extend(self.key.map(|key| match key {
+            Key::Id(id) => row.ids[id],
+            Key::Code(slot) => row.values[slot] as u64,
+        }));
     }
 
-    /// The model's keys of the next rows. False where it has none.
+    /// The model's keys of the next rows. False where it has none, or they are not known yet.
     pub(super) fn keys(&self, next: Ahead<'_>, keys: &mut [u64]) -> bool {
-        let Some(id) = self.key else { return false };
+        let Some(Key::Id(id)) = self.key else { return false };
         keys.iter_mut().zip(next.column(id)).for_each(|(key, id)| *key = id);
         true
     }
@@ -173,17 +184,20 @@ impl Planner<'_> {
     }
 
     /// Finds what a model goes by.
-    fn key(&mut self, name: &str, by: &str, layout: &Layout) -> Option<usize> {
+    fn key(&mut self, name: &str, by: &str, layout: &Layout) -> Option<Key> {
         let columns: Vec<Place> = layout.find(by).map(|column| column.place).collect();
         match columns.as_slice() {
-            [Place::Id(id)] => return Some(*id),
+            [Place::Id(id)] => return Some(Key::Id(*id)),
+            [Place::Dense { slot, kind: SlotKind::Nominal { .. } }] => {
+                return Some(Key::Code(*slot));
+            }
             [] if self.is_mistaken_step(layout, by) => return None,
             _ => {}
         }
         let path = format!("model.{name}.by");
         let mistake = match columns.is_empty() {
             true => Mistake::new(path, format!("there is no field or step `{by}`")),
-            false => Mistake::new(path, format!("`{by}` is no id")),
+            false => Mistake::new(path, format!("`{by}` is neither an id nor a category")),
         };
         let help = self.nearest_column(layout, by).filter(|_| columns.is_empty());
         let help = help.unwrap_or(format!("make it one: [fields] {by} = \"id\""));

@@ -18,8 +18,8 @@ pub struct Model {
     /// How it learns: `learner = "kind"`, or `learner.kind = settings`. Required.
     pub learner: LearnerConfig,
 
-    /// The name of a field that is an `id`: one small model for each of its values. Default: left
-    /// out, for one model of all records.
+    /// The name of an id or a category: one small model for each of its values. Default: left out,
+    /// for one model of all records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 

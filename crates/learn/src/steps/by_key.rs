@@ -47,7 +47,7 @@ impl ByKey {
     }
 
     pub(super) fn look_ahead(&self, next: Ahead<'_>) {
-        if let Some(keys) = self.key.map(|key| key.ahead(next)) {
+        if let Some(keys) = self.key.and_then(|key| key.ahead(next)) {
             self.keys.look_ahead(keys);
         }
     }

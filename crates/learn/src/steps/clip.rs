@@ -50,7 +50,7 @@ pub struct Config {
     /// Default: left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hampel: Option<Hampel>,
-    /// The name of a field that is an `id`: the window of `hampel` for each of its values. Default:
+    /// The name of an id or a category: the window of `hampel` for each of its values. Default:
     /// left out, for one over all records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,

@@ -40,8 +40,8 @@ pub struct Config {
     /// 10,000, none twice. Default: `[1]`. Each makes one feature a column; raise one to look
     /// further back, for 8 bytes a column and record.
     pub back: Vec<u32>,
-    /// The name of a field that is an `id`: a past for each of its values. Default: left out, for
-    /// one over all records.
+    /// The name of an id or a category: a past for each of its values. Default: left out, for one
+    /// over all records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// The most keys; beyond it the one unseen for longest goes. Range: 1 to 100,000,000. Default:

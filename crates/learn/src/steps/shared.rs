@@ -98,26 +98,43 @@ pub(super) fn two_numbers(scope: &Scope<'_>, of: &[String]) -> Result<[usize; 2]
 
 /// Where the key of a record is read: `by` in a step.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key(usize);
+pub(super) enum Key {
+    /// An identity, hashed when it was decoded: two that come to one hash are one key.
+    Id(usize),
+    /// A category: its code. All values beyond its bound are one.
+    Code(usize),
+}
 
 impl Key {
-    /// Finds what `by` names. A category is none: a name that comes for the first time has no code
-    /// before it is learned, so all such names would be one key.
+    /// Finds what `by` names.
     pub(super) fn find(scope: &Scope<'_>, by: &str) -> Result<Key, ConfigError> {
-        match scope.columns("by", &[by.to_string()])?.as_slice() {
-            [Column { place: Place::Id(index), .. }] => Ok(Key(*index)),
-            _ => Err(ConfigError::new("by", by, "the name of a field that is an `id`")),
+        let columns = scope.columns("by", &[by.to_string()])?;
+        match columns.as_slice() {
+            [Column { place: Place::Id(index), .. }] => Ok(Key::Id(*index)),
+            [Column { place: Place::Dense { slot, kind: SlotKind::Nominal { .. } }, .. }] => {
+                Ok(Key::Code(*slot))
+            }
+            _ => Err(ConfigError::new("by", by, "the name of an id or a category")),
         }
     }
 
-    /// The keys of the rows that come next.
-    pub(super) fn ahead<'a>(self, next: Ahead<'a>) -> impl Iterator<Item = u64> + Clone + use<'a> {
-        next.column(self.0)
+    /// The keys of the rows that come next, where they are known already.
+    pub(super) fn ahead<'a>(
+        self,
+        next: Ahead<'a>,
+    ) -> Option<impl Iterator<Item = u64> + Clone + use<'a>> {
+        match self {
+            Key::Id(index) => Some(next.column(index)),
+            Key::Code(_) => None,
+        }
     }
 
     #[inline]
     pub(super) fn read(self, row: &Row<'_>) -> u64 {
-        row.ids[self.0]
+        match self {
+            Key::Id(index) => row.ids[index],
+            Key::Code(slot) => row.values[slot] as u64,
+        }
     }
 }
 

@@ -32,8 +32,8 @@ pub struct Config {
     /// The numbers to scale: fields, steps or `step.field`. At least one. Default: none, so it has
     /// to be given.
     pub of: Vec<String>,
-    /// The name of a field that is an `id`: a mean and a variance for each of its values. Default:
-    /// left out, for one over all records.
+    /// The name of an id or a category: a mean and a variance for each of its values. Default: left
+    /// out, for one over all records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// The most keys; beyond it the one unseen for longest goes. Range: 1 to 100,000,000. Default:

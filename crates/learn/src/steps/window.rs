@@ -71,8 +71,8 @@ const RECORDS_MAX: u64 = 10_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The name of a field that is an `id`: a window for each of its values. Default: left out, for
-    /// one window over all records.
+    /// The name of an id or a category: a window for each of its values. Default: left out, for one
+    /// window over all records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// How far back: so many records, or a span of event time; `over.tumbling`, `over.session` and

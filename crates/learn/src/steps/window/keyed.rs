@@ -459,7 +459,7 @@ impl FeatureStep for Keyed {
     }
 
     fn look_ahead(&self, next: Ahead<'_>) {
-        let Some(keys) = self.key.map(|key| key.ahead(next)) else { return };
+        let Some(keys) = self.key.and_then(|key| key.ahead(next)) else { return };
         self.keys.look_ahead(keys.clone());
         let clock = self.keys.clock_at(Time::MIN);
         for place in keys.filter_map(|key| self.keys.get(key, clock)) {
