@@ -62,9 +62,7 @@ fn reset(look: &mut Look, model: Option<String>, json: bool) -> Result<(), Failu
     if let Some(model) = &model
         && !look.opened.spec.model.contains_key(model)
     {
-        let known: Vec<&str> = look.opened.spec.model.keys().map(String::as_str).collect();
-        let known = known.join(", ");
-        return Err(Failure::Usage(format!("there is no model {model}: there are {known}")));
+        return Err(Failure::unknown_model(model, look.opened.spec.model.keys()));
     }
     let standing = look.standing()?;
     if let Some(stopped) = standing.halted(&look.opened) {

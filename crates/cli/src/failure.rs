@@ -18,6 +18,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// There is no model of that name.
+    pub fn unknown_model<'a>(
+        model: &str,
+        known: impl IntoIterator<Item = &'a (impl AsRef<str> + ?Sized + 'a)>,
+    ) -> Failure {
+        let known: Vec<&str> = known.into_iter().map(AsRef::as_ref).collect();
+        Failure::Usage(format!("there is no model {model}: there are {}", known.join(", ")))
+    }
+
     /// What the shell is told.
     pub fn exit_code(&self) -> ExitCode {
         match self {

@@ -211,9 +211,8 @@ fn promote(look: &mut Look, text: &str, json: bool) -> Result<(), Failure> {
     let standing = look.standing()?;
     let Some(pipeline) = standing.pipeline() else { return Err(unread(look, standing)) };
     if pipeline.registry().of(model).is_none() {
-        let known: Vec<&str> = pipeline.registry().models.iter().map(|(name, _)| &**name).collect();
-        let known = known.join(", ");
-        return Err(Failure::Usage(format!("there is no model {model}: there are {known}")));
+        let known = pipeline.registry().models.iter().map(|(name, _)| &**name);
+        return Err(Failure::unknown_model(model, known));
     }
     if version.is_some() {
         find_version(&look.published()?, text)?;

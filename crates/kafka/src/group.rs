@@ -152,20 +152,10 @@ impl Group {
         name: &str,
         topics: &[&str],
     ) -> Result<Group, LogError> {
-        let session_timeout = shared.settings.session_timeout;
-        let heartbeat = (session_timeout / 20)
-            .clamp(Duration::from_millis(100), Duration::from_millis(500))
-            .as_millis();
-        let mut config = shared.config();
+        let mut config = shared.group_config(name);
         config
-            .set("group.id", name)
-            .set("session.timeout.ms", session_timeout.as_millis().to_string())
-            .set("heartbeat.interval.ms", heartbeat.to_string())
             .set("partition.assignment.strategy", "roundrobin")
-            .set("topic.metadata.refresh.interval.ms", METADATA_MS)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "latest");
+            .set("topic.metadata.refresh.interval.ms", METADATA_MS);
         let common = Common::new(shared.asker.said.clone(), "group");
         let consumer: BaseConsumer<GroupContext> =
             shared.build(&config, GroupContext::new(common))?;

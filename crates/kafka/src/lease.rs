@@ -56,21 +56,9 @@ impl GroupLease {
             let keep = Policy::Delete { retention_ms: None };
             shared.asker.create(&topic, 1, keep, false)?;
         }
-        let session_timeout = shared.settings.session_timeout;
-        let heartbeat = (session_timeout / 20)
-            .clamp(Duration::from_millis(100), Duration::from_millis(500))
-            .as_millis();
-        let mut config = shared.config();
-        config
-            .set("group.id", group(pipeline, errand))
-            .set("session.timeout.ms", session_timeout.as_millis().to_string())
-            // How soon a member hears that another one has left.
-            .set("heartbeat.interval.ms", heartbeat.to_string())
-            // Whoever has the lease keeps it when others come.
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "latest");
+        let mut config = shared.group_config(&group(pipeline, errand));
+        // Whoever has the lease keeps it when others come.
+        config.set("partition.assignment.strategy", "cooperative-sticky");
         let common = Common::new(shared.asker.said.clone(), "lease");
         *lock(&shared.lease) = Some(common.clone());
         let consumer: BaseConsumer<LeaseContext> =

@@ -94,6 +94,24 @@ impl Shared {
         base_config(&self.asker.properties)
     }
 
+    /// Settings of each member of a consumer group, which begins where nobody has read yet.
+    pub(crate) fn group_config(&self, name: &str) -> ClientConfig {
+        let session_timeout = self.settings.session_timeout;
+        // How soon a member hears that another one has left.
+        let heartbeat = (session_timeout / 20)
+            .clamp(Duration::from_millis(100), Duration::from_millis(500))
+            .as_millis();
+        let mut config = self.config();
+        config
+            .set("group.id", name)
+            .set("session.timeout.ms", session_timeout.as_millis().to_string())
+            .set("heartbeat.interval.ms", heartbeat.to_string())
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "latest");
+        config
+    }
+
     /// Makes a client.
     pub(crate) fn build<C, T>(&self, config: &ClientConfig, context: C) -> Result<T, LogError>
     where

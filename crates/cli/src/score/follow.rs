@@ -121,11 +121,10 @@ impl Begun<'_> {
         let Some((model, _)) = self.named else { return Ok(()) };
         let models = &self.opened.spec.model;
         if models.contains_key(model) {
-            return Ok(());
+            Ok(())
+        } else {
+            Err(Failure::unknown_model(model, models.keys()))
         }
-        let known: Vec<&str> = models.keys().map(String::as_str).collect();
-        let known = known.join(", ");
-        Err(Failure::Usage(format!("there is no model {model}: there are {known}")))
     }
 
     /// Waits for a first version, and for the topics; `None`: asked to finish first.

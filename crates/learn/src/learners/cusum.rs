@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    deviations::{Deviations, HEAD, Since, WORDS, is_sound_number},
+    deviations::{Deviations, HEAD, Since, WORDS},
     rule::{Alone, Rule, numbers, scored},
 };
 use crate::{Component, ConfigError, Features, Over, Shape, check_number};
@@ -133,18 +133,11 @@ impl Rule for CusumRule {
                 }
             }
         }
-        let step = self.deviations.count(known, x.time, weight);
-        for (words, value) in known[HEAD..].chunks_exact_mut(EACH).zip(x.dense) {
-            step.add(words, *value);
-        }
+        self.deviations.learn(known, EACH, x, weight);
     }
 
     fn is_sound(&self, known: &[u64]) -> bool {
-        let is_sum = |word: &u64| (0.0..=f64::MAX).contains(&f64::from_bits(*word));
-        self.deviations.is_sound(known)
-            && known[HEAD..]
-                .chunks_exact(EACH)
-                .all(|words| is_sound_number(words) && words[WORDS..].iter().all(is_sum))
+        self.deviations.is_sound(known, EACH, |sum| (0.0..=f64::MAX).contains(&sum))
     }
 
     fn fork(&self) -> Box<dyn Rule> {
@@ -155,19 +148,10 @@ impl Rule for CusumRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Label, LabelShape, Learner, Prediction};
+    use crate::{LabelShape, learners::rule::tests::next};
 
     fn learner(config: Config) -> Result<Cusum, ConfigError> {
         Cusum::new(config, &Shape::numbers(1, LabelShape::None))
-    }
-
-    /// The score of a value; then it is learned.
-    fn next(learner: &mut Cusum, value: f64) -> f64 {
-        let x = Features { dense: &[value], ..Features::default() };
-        let mut out = Prediction::default();
-        learner.predict(&x, &mut out);
-        learner.learn(&x, Label::None, 1.0);
-        out.value
     }
 
     /// 1, 2, 3 have mean 2 and deviation 1. 4.5 lies 2.5 above: the sum becomes 2, which is the

@@ -1,7 +1,7 @@
 //! How far numbers lie from their mean, in standard deviations, as known so far: what learners that
 //! look for jumps begin with.
 
-use crate::{ConfigError, Over, Time, check_count, math};
+use crate::{ConfigError, Features, Over, Time, check_count, math};
 
 /// The largest magnitude that enters: no square, however often and with whatever weight it is
 /// added, can overflow.
@@ -87,7 +87,7 @@ impl Deviations {
 
     /// Takes the time and the weight of a record in. Returns the weight of all so far, how much of
     /// what was known is left, and the weight it counts with.
-    pub(super) fn count(&self, known: &mut [u64], time: Time, weight: f64) -> Step {
+    fn count(&self, known: &mut [u64], time: Time, weight: f64) -> Step {
         let kept = match self.half_life {
             None => 1.0,
             Some(Over::Records(_)) => self.kept_a_record,
@@ -108,16 +108,35 @@ impl Deviations {
         Step { all, kept, weight }
     }
 
-    /// Whether words that were read can be.
-    pub(super) fn is_sound(&self, known: &[u64]) -> bool {
+    /// Takes a record in; each of its numbers has so many words.
+    pub(super) fn learn(&self, known: &mut [u64], each: usize, x: &Features<'_>, weight: f64) {
+        let step = self.count(known, x.time, weight);
+        for (words, value) in known[HEAD..].chunks_exact_mut(each).zip(x.dense) {
+            step.add(words, *value);
+        }
+    }
+
+    /// Whether words that were read can be; `is_right` tells it of those that a number has beside
+    /// mean and deviation.
+    pub(super) fn is_sound(
+        &self,
+        known: &[u64],
+        each: usize,
+        is_right: impl Fn(f64) -> bool,
+    ) -> bool {
         let has_time = matches!(self.half_life, Some(Over::Time(_)));
-        (0.0..=SUM_MAX).contains(&number(known[WEIGHT])) && (has_time || known[TIME] == 0)
+        let is_sound = |words: &[u64]| {
+            is_sound_number(words) && words[WORDS..].iter().all(|word| is_right(number(*word)))
+        };
+        (0.0..=SUM_MAX).contains(&number(known[WEIGHT]))
+            && (has_time || known[TIME] == 0)
+            && known[HEAD..].chunks_exact(each).all(is_sound)
     }
 }
 
 /// One record on its way in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
+struct Step {
     all: f64,
     kept: f64,
     weight: f64,
@@ -125,7 +144,7 @@ pub(super) struct Step {
 
 impl Step {
     /// Takes a value into the words of its number.
-    pub(super) fn add(&self, words: &mut [u64], value: f64) {
+    fn add(&self, words: &mut [u64], value: f64) {
         let (mean, squares) = (number(words[0]), number(words[1]) * self.kept);
         let delta = bounded(value) - mean;
         // Nothing weighs anything, and nothing is known, where weights are far below one.
@@ -138,7 +157,7 @@ impl Step {
 }
 
 /// Whether the words of a number can be.
-pub(super) fn is_sound_number(words: &[u64]) -> bool {
+fn is_sound_number(words: &[u64]) -> bool {
     number(words[0]).abs() <= VALUE_MAX && (0.0..=SUM_MAX).contains(&number(words[1]))
 }
 

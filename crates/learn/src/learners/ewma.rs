@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    deviations::{Deviations, HEAD, Since, WORDS, is_sound_number},
+    deviations::{Deviations, HEAD, Since, WORDS},
     rule::{Alone, Rule, numbers, scored},
 };
 use crate::{Component, ConfigError, Features, Over, Shape, check_number, math};
@@ -121,18 +121,11 @@ impl Rule for EwmaRule {
                 known[start + WORDS] = smoothed.to_bits();
             }
         }
-        let step = self.deviations.count(known, x.time, weight);
-        for (words, value) in known[HEAD..].chunks_exact_mut(EACH).zip(x.dense) {
-            step.add(words, *value);
-        }
+        self.deviations.learn(known, EACH, x, weight);
     }
 
     fn is_sound(&self, known: &[u64]) -> bool {
-        let is_sum = |word: &u64| f64::from_bits(*word).is_finite();
-        self.deviations.is_sound(known)
-            && known[HEAD..]
-                .chunks_exact(EACH)
-                .all(|words| is_sound_number(words) && words[WORDS..].iter().all(is_sum))
+        self.deviations.is_sound(known, EACH, f64::is_finite)
     }
 
     fn fork(&self) -> Box<dyn Rule> {
@@ -143,19 +136,10 @@ impl Rule for EwmaRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Label, LabelShape, Learner, Prediction};
+    use crate::{LabelShape, learners::rule::tests::next};
 
     fn learner(config: Config) -> Result<Ewma, ConfigError> {
         Ewma::new(config, &Shape::numbers(1, LabelShape::None))
-    }
-
-    /// The score of a value; then it is learned.
-    fn next(learner: &mut Ewma, value: f64) -> f64 {
-        let x = Features { dense: &[value], ..Features::default() };
-        let mut out = Prediction::default();
-        learner.predict(&x, &mut out);
-        learner.learn(&x, Label::None, 1.0);
-        out.value
     }
 
     /// 1, 2, 3 have mean 2 and deviation 1. With a share of 1 the distance is what it is: 5 lies 3

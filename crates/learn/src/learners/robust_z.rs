@@ -138,19 +138,10 @@ impl Rule for RobustZRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Label, LabelShape, Learner, Prediction};
+    use crate::{LabelShape, learners::rule::tests::next};
 
     fn learner(config: Config) -> Result<RobustZ, ConfigError> {
         RobustZ::new(config, &Shape::numbers(1, LabelShape::None))
-    }
-
-    /// The score of a value; then it is learned.
-    fn next(learner: &mut RobustZ, value: f64) -> f64 {
-        let x = Features { dense: &[value], ..Features::default() };
-        let mut out = Prediction::default();
-        learner.predict(&x, &mut out);
-        learner.learn(&x, Label::None, 1.0);
-        out.value
     }
 
     /// 1 to 5: the median is 3, the median distance 1. So 3 + 2 × 1.4826 is two deviations off.

@@ -115,3 +115,17 @@ pub(super) fn numbers(name: &str, shape: &Shape) -> Result<usize, ConfigError> {
         count => Ok(count),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The score of a value; then it is learned.
+    pub(in crate::learners) fn next(learner: &mut impl Learner, value: f64) -> f64 {
+        let x = Features { dense: &[value], ..Features::default() };
+        let mut out = Prediction::default();
+        learner.predict(&x, &mut out);
+        learner.learn(&x, Label::None, 1.0);
+        out.value
+    }
+}

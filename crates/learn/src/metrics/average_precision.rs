@@ -22,9 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{About, MetricComponent, classes::share, ranking::Ranking};
-use crate::{
-    Component, ConfigError, LabelShape, Metric, Outcome, Reader, Shape, State, StateError, Writer,
-};
+use crate::{Component, ConfigError, Metric, Outcome, Reader, Shape, State, StateError, Writer};
 
 /// Settings of [`AveragePrecision`]: none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,12 +40,7 @@ impl Component for AveragePrecision {
     type Config = Config;
 
     fn new(_: Config, shape: &Shape) -> Result<AveragePrecision, ConfigError> {
-        match shape.label {
-            LabelShape::Class { values_max: 2 } => Ok(AveragePrecision { ranking: Ranking::new() }),
-            _ => Err(ConfigError::unfit(
-                "average_precision needs a label of two classes; try log_loss",
-            )),
-        }
+        Ok(AveragePrecision { ranking: Ranking::new(AveragePrecision::NAME, shape)? })
     }
 }
 
@@ -94,7 +87,7 @@ impl Metric for AveragePrecision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{math::random_unit, metrics::sums::class_outcome};
+    use crate::{LabelShape, math::random_unit, metrics::sums::class_outcome};
 
     fn value(outcomes: &[(f64, u32)]) -> Option<f64> {
         let shape = Shape::numbers(1, LabelShape::Class { values_max: 2 });

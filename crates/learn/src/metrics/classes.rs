@@ -2,7 +2,17 @@
 //! classes has a million cells; its margins and diagonal, which the metrics here need, 3,000.
 
 use super::sums::{read_bounded, weight};
-use crate::{Outcome, Reader, StateError, Writer};
+use crate::{ConfigError, LabelShape, Outcome, Reader, Shape, StateError, Writer};
+
+/// Checks that the label has two classes, as the metric of that name needs.
+pub(super) fn check_two_classes(metric: &str, shape: &Shape) -> Result<(), ConfigError> {
+    match shape.label {
+        LabelShape::Class { values_max: 2 } => Ok(()),
+        _ => {
+            Err(ConfigError::unfit(format!("{metric} needs a label of two classes; try log_loss")))
+        }
+    }
+}
 
 /// The weights of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

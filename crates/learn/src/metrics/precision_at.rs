@@ -20,11 +20,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, MetricComponent, classes::share, ranking::Ranking};
-use crate::{
-    Component, ConfigError, LabelShape, Metric, Outcome, Reader, Shape, State, StateError, Writer,
-    check_number,
+use super::{
+    About, MetricComponent,
+    classes::share,
+    ranking::{Ranking, check_share},
 };
+use crate::{Component, ConfigError, Metric, Outcome, Reader, Shape, State, StateError, Writer};
 
 /// Settings of [`PrecisionAt`]. A bare number is `share`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,14 +55,8 @@ impl Component for PrecisionAt {
     type Config = Config;
 
     fn new(config: Config, shape: &Shape) -> Result<PrecisionAt, ConfigError> {
-        let is_right = |share| share > 0.0 && share <= 1.0;
-        let share = check_number("share", config.share, "above 0 and at most 1", is_right)?;
-        match shape.label {
-            LabelShape::Class { values_max: 2 } => {
-                Ok(PrecisionAt { share, ranking: Ranking::new() })
-            }
-            _ => Err(ConfigError::unfit("precision_at needs a label of two classes; try log_loss")),
-        }
+        let share = check_share(config.share)?;
+        Ok(PrecisionAt { share, ranking: Ranking::new(PrecisionAt::NAME, shape)? })
     }
 }
 
@@ -103,7 +98,7 @@ impl Metric for PrecisionAt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::sums::class_outcome;
+    use crate::{LabelShape, metrics::sums::class_outcome};
 
     fn metric(share: f64) -> Result<PrecisionAt, ConfigError> {
         PrecisionAt::new(Config { share }, &Shape::numbers(1, LabelShape::Class { values_max: 2 }))

@@ -7,8 +7,11 @@
 //! end, or lie both within 2^-33 of it. No outcome is ever forgotten, and the order of outcomes
 //! does not matter beyond the rounding of weights that are no whole numbers.
 
-use super::sums::{read_bounded, weight};
-use crate::{Outcome, Reader, StateError, Writer};
+use super::{
+    classes::check_two_classes,
+    sums::{read_bounded, weight},
+};
+use crate::{ConfigError, Outcome, Reader, Shape, StateError, Writer, check_number};
 
 /// Bits of the mantissa that are kept.
 const BITS: u32 = 6;
@@ -50,6 +53,12 @@ impl Tie {
     }
 }
 
+/// Checks which share of the outcomes are alerts.
+pub(super) fn check_share(share: f64) -> Result<f64, ConfigError> {
+    let is_right = |share| share > 0.0 && share <= 1.0;
+    check_number("share", share, "above 0 and at most 1", is_right)
+}
+
 /// The spread. Invariant: `ties` has [`PLACES`] entries, all weights finite and 0 or more.
 #[derive(Clone, Debug)]
 pub(super) struct Ranking {
@@ -57,8 +66,10 @@ pub(super) struct Ranking {
 }
 
 impl Ranking {
-    pub(super) fn new() -> Ranking {
-        Ranking { ties: vec![Tie::default(); PLACES].into() }
+    /// For a metric of that name, which needs a label of two classes.
+    pub(super) fn new(metric: &str, shape: &Shape) -> Result<Ranking, ConfigError> {
+        check_two_classes(metric, shape)?;
+        Ok(Ranking { ties: vec![Tie::default(); PLACES].into() })
     }
 
     pub(super) fn add(&mut self, outcome: &Outcome) {

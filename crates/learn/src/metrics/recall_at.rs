@@ -21,11 +21,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, MetricComponent, classes::share, ranking::Ranking};
-use crate::{
-    Component, ConfigError, LabelShape, Metric, Outcome, Reader, Shape, State, StateError, Writer,
-    check_number,
+use super::{
+    About, MetricComponent,
+    classes::share,
+    ranking::{Ranking, check_share},
 };
+use crate::{Component, ConfigError, Metric, Outcome, Reader, Shape, State, StateError, Writer};
 
 /// Settings of [`RecallAt`]. A bare number is `share`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,12 +56,8 @@ impl Component for RecallAt {
     type Config = Config;
 
     fn new(config: Config, shape: &Shape) -> Result<RecallAt, ConfigError> {
-        let is_right = |share| share > 0.0 && share <= 1.0;
-        let share = check_number("share", config.share, "above 0 and at most 1", is_right)?;
-        match shape.label {
-            LabelShape::Class { values_max: 2 } => Ok(RecallAt { share, ranking: Ranking::new() }),
-            _ => Err(ConfigError::unfit("recall_at needs a label of two classes; try log_loss")),
-        }
+        let share = check_share(config.share)?;
+        Ok(RecallAt { share, ranking: Ranking::new(RecallAt::NAME, shape)? })
     }
 }
 
@@ -101,7 +98,7 @@ impl Metric for RecallAt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::sums::class_outcome;
+    use crate::{LabelShape, metrics::sums::class_outcome};
 
     fn metric(share: f64) -> Result<RecallAt, ConfigError> {
         RecallAt::new(Config { share }, &Shape::numbers(1, LabelShape::Class { values_max: 2 }))

@@ -16,10 +16,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, MetricComponent, sums::weight};
+use super::{About, MetricComponent, classes::check_two_classes, sums::weight};
 use crate::{
-    Component, ConfigError, LabelShape, Metric, Outcome, Reader, Shape, State, StateError, Writer,
-    check_count, ring::Ring,
+    Component, ConfigError, Metric, Outcome, Reader, Shape, State, StateError, Writer, check_count,
+    ring::Ring,
 };
 
 /// Settings of [`RocAuc`].
@@ -60,12 +60,8 @@ impl Component for RocAuc {
 
     fn new(config: Config, shape: &Shape) -> Result<RocAuc, ConfigError> {
         let window = check_count("window", config.window, 2, 1_000_000)?;
-        match shape.label {
-            LabelShape::Class { values_max: 2 } => {
-                Ok(RocAuc { newest: Ring::new(window as usize) })
-            }
-            _ => Err(ConfigError::unfit("roc_auc needs a label of two classes; try log_loss")),
-        }
+        check_two_classes(RocAuc::NAME, shape)?;
+        Ok(RocAuc { newest: Ring::new(window as usize) })
     }
 }
 
@@ -153,7 +149,7 @@ fn area(sorted: &[Scored]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::sums::class_outcome;
+    use crate::{LabelShape, metrics::sums::class_outcome};
 
     fn metric(window: u64) -> RocAuc {
         let shape = Shape::numbers(1, LabelShape::Class { values_max: 2 });

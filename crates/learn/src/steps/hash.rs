@@ -16,9 +16,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shared::Value;
 use crate::{
-    Column, ConfigError, FeatureStep, Pair, Place, Reader, Row, Scope, SlotKind, State, StateError,
-    StepComponent, Writer, check_count, math,
+    Column, ConfigError, FeatureStep, Pair, Reader, Row, Scope, State, StateError, StepComponent,
+    Writer, check_count, math,
 };
 
 /// Settings of [`struct@Hash`]. A bare list is `of`.
@@ -51,45 +52,28 @@ pub struct Hash {
 /// One column.
 #[derive(Clone, Debug)]
 struct Input {
-    from: From,
+    value: Value,
     /// A hash of the column's name.
     seed: u64,
 }
 
-/// What a column holds, and where it is read.
-#[derive(Clone, Debug)]
-enum From {
-    Number(usize),
-    Code(usize),
-    Id(usize),
-    Text(usize),
-}
-
 impl Input {
     fn new(column: &Column) -> Result<Input, ConfigError> {
-        let from = match column.place {
-            Place::Dense { slot, kind: SlotKind::Number } => From::Number(slot),
-            Place::Dense { slot, kind: SlotKind::Nominal { .. } } => From::Code(slot),
-            Place::Id(index) => From::Id(index),
-            Place::Text(index) => From::Text(index),
-            Place::Sparse { .. } | Place::Label(_) => {
-                let must_be = "the name of a category, an id, a text or a number";
-                return Err(ConfigError::new("of", &column.name, must_be));
-            }
-        };
-        Ok(Input { from, seed: math::hash64(column.name.as_bytes(), 0) })
+        let must_be = "the name of a category, an id, a text or a number";
+        let value = Value::new(column, "of", must_be)?;
+        Ok(Input { value, seed: math::hash64(column.name.as_bytes(), 0) })
     }
 
     /// The hash of what the record has in this column, and its value before the sign.
     fn read(&self, row: &Row<'_>) -> (u64, f32) {
-        match self.from {
-            From::Number(slot) => (self.seed, narrow(row.values[slot])),
-            From::Code(slot) => {
+        match self.value {
+            Value::Number(slot) => (self.seed, narrow(row.values[slot])),
+            Value::Code(slot) => {
                 let code = row.values[slot] as u64;
                 (math::hash64(&code.to_le_bytes(), self.seed), 1.0)
             }
-            From::Id(index) => (math::hash64(&row.ids[index].to_le_bytes(), self.seed), 1.0),
-            From::Text(index) => (math::hash64(row.texts.get(index), self.seed), 1.0),
+            Value::Id(index) => (math::hash64(&row.ids[index].to_le_bytes(), self.seed), 1.0),
+            Value::Text(index) => (math::hash64(row.texts.get(index), self.seed), 1.0),
         }
     }
 }
@@ -174,7 +158,7 @@ impl FeatureStep for Hash {
 mod tests {
     use super::super::shared::tests::*;
     use super::*;
-    use crate::{Layout, Texts};
+    use crate::{Layout, SlotKind, Texts};
 
     fn layout() -> Layout {
         let mut layout = Layout::default();
