@@ -197,7 +197,7 @@ fn inspect(
     rows: &Rows,
     row: usize,
 ) -> Result<Inspected, Refused> {
-    pipeline.inspect(rows, row).map_err(|refusal| Refused {
+    pipeline.inspect(input, rows, row).map_err(|refusal| Refused {
         code: refusal.reason.code(),
         explained: refusal.describe(&pipeline.inputs()[input].decode).to_string(),
     })

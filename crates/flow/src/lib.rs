@@ -17,9 +17,9 @@ pub use batch::{Batch, HeaderIter, Headers, Meta, Record};
 pub use chain::Chain;
 pub use effects::{Effects, ModelRecord, News, OutKey, OutTopic, Output};
 pub use pipeline::{
-    ChampionEntry, Counters, InputPlan, Inspected, Memory, Mistake, Pipeline, PlanError, Predictor,
-    PredictorError, Registry, Scored, Sections, VersionEntry, Versions, alias_key, state_digest,
-    version_key,
+    ChampionEntry, Counters, Fate, InputPlan, Inspected, LabelCounts, Labels, Memory, Mistake,
+    Pipeline, PlanError, Predictor, PredictorError, Registry, Scored, Sections, VersionEntry,
+    Versions, alias_key, state_digest, version_key,
 };
 pub use run::{Input, Run};
 pub use settings::{Decision, Gap, KERNEL, Settings};

@@ -17,15 +17,21 @@ pub(super) enum Truth {
 
 impl Pipeline {
     /// The label of a row, or why the row is turned away for it.
-    pub(super) fn truth(&self, rows: &Rows, row: usize) -> Result<Truth, Refusal> {
+    pub(super) fn truth(&self, input: usize, rows: &Rows, row: usize) -> Result<Truth, Refusal> {
+        // A record of labels has nothing else of its kind.
+        let (numbers, texts) = match self.inputs[input].is_label {
+            true => (1, 1),
+            false if self.join.is_some() => return Ok(Truth::Nothing),
+            false => (self.numbers_per_row, self.texts_per_row),
+        };
         match self.label {
             LabelShape::None => Ok(Truth::Nothing),
             LabelShape::Number => {
-                let value = rows.numbers[(row + 1) * self.numbers_per_row - 1];
+                let value = rows.numbers[(row + 1) * numbers - 1];
                 Ok(if value.is_nan() { Truth::Nothing } else { Truth::Number(value) })
             }
             LabelShape::Class { .. } => {
-                let span = rows.texts[(row + 1) * self.texts_per_row - 1];
+                let span = rows.texts[(row + 1) * texts - 1];
                 if span == Rows::GAP {
                     return Ok(Truth::Nothing);
                 }
@@ -34,9 +40,8 @@ impl Pipeline {
                     None if self.classes.has_room() => Ok(Truth::NewClass(span)),
                     None => {
                         // Counted as the decoder counts: what is carried is decoded as fields too.
-                        let field = self.inputs.first().map(|input| input.decode.fields.len());
-                        let field = field.map(|label| label as u16);
-                        Err(Refusal { reason: Reason::UnknownClass, field })
+                        let field = self.inputs[input].decode.fields.len() as u16;
+                        Err(Refusal { reason: Reason::UnknownClass, field: Some(field) })
                     }
                 }
             }

@@ -76,6 +76,11 @@ fn added(section: &str, known: &Sections) -> Option<String> {
 /// Whether models, steps and fields that both settings name are of the same kind, and read the
 /// same.
 fn is_learned_alike(from: &Spec, to: &Spec) -> Result<(), String> {
+    let comes_by =
+        |spec: &Spec| spec.label.as_ref().map(|label| (label.input.clone(), label.matches.clone()));
+    if comes_by(from) != comes_by(to) {
+        return Err("labels would come in another way".into());
+    }
     for (name, model) in &to.model {
         let known = from.model.get(name).map(|known| known.learner.name());
         if known.is_some_and(|known| known != model.learner.name()) {

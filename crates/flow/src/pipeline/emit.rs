@@ -154,6 +154,23 @@ impl Emitter {
         effects.outputs.push(Output { topic, partition, order, key, value, headers });
     }
 
+    /// A label that nobody was found for, long after it came: where it lies, and why.
+    pub(super) fn unmatched(
+        &mut self,
+        effects: &mut Effects,
+        (input, partition, offset): (&str, u32, u64),
+        explained: &str,
+    ) {
+        let start = effects.bytes.len();
+        let to = &mut effects.bytes;
+        to.extend_from_slice(b"{\"at\":");
+        text(to, &format!("{input}:{partition}:{offset}"));
+        to.extend_from_slice(b",\"reason\":\"label_unmatched\",\"explained\":");
+        text(to, explained);
+        to.push(b'}');
+        self.finish(effects, OutTopic::DeadLetters, partition, None, start);
+    }
+
     /// A record that was turned away: where, why, and its first 4 KiB.
     pub(super) fn dead_letter(
         &mut self,

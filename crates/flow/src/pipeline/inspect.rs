@@ -13,7 +13,7 @@ use super::{
 use crate::decode::{Refusal, Rows};
 
 /// A record as the pipeline sees it just before it learns it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inspected {
     /// Its event time.
     pub time: Time,
@@ -32,12 +32,29 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the record is turned away.
-    pub fn inspect(&mut self, rows: &Rows, index: usize) -> Result<Inspected, Refusal> {
+    pub fn inspect(
+        &mut self,
+        input: usize,
+        rows: &Rows,
+        index: usize,
+    ) -> Result<Inspected, Refusal> {
         if let Some(refusal) = rows.refusals[index] {
             return Err(refusal);
         }
-        let truth = self.truth(rows, index)?;
+        let truth = self.truth(input, rows, index)?;
         let time = rows.times[index];
+        let label = match truth {
+            Truth::Nothing => Value::Null,
+            Truth::Class(code) => self.classes.name(code).into(),
+            Truth::NewClass(span) => text(rows, span).into(),
+            Truth::Number(value) => value.into(),
+        };
+        if self.inputs[input].is_label {
+            let name = self.spec.label.as_ref().and_then(|label| label.matches.clone());
+            let id = format!("{:016x}", rows.ids[index]).into();
+            let fields = name.map(|name| (name, id)).into_iter().collect();
+            return Ok(Inspected { time, fields, label, ..Inspected::default() });
+        }
         self.score(rows, index, time);
         let (mut fields, mut features) = (Vec::new(), Vec::new());
         for column in self.layout.columns().iter().filter(|c| !c.group.ends_with(FILLED)) {
@@ -45,12 +62,6 @@ impl Pipeline {
             let is_field = self.spec.fields.contains_key(&column.group);
             if is_field { &mut fields } else { &mut features }.push(shown);
         }
-        let label = match truth {
-            Truth::Nothing => Value::Null,
-            Truth::Class(code) => self.classes.name(code).into(),
-            Truth::NewClass(span) => text(rows, span).into(),
-            Truth::Number(value) => value.into(),
-        };
         Ok(Inspected { time, fields, features, label, answers: self.answers() })
     }
 

@@ -15,12 +15,14 @@ pub struct Memory {
     pub metrics: usize,
     /// The names of categories and classes, and the list of versions.
     pub names: usize,
+    /// Examples that wait for their labels, and what is known of those that were settled.
+    pub waiting: usize,
 }
 
 impl Memory {
     /// All of it.
     pub fn sum(&self) -> usize {
-        self.models + self.steps + self.metrics + self.names
+        self.models + self.steps + self.metrics + self.names + self.waiting
     }
 }
 
@@ -39,6 +41,7 @@ impl Pipeline {
         let names = self.categories.iter().map(|category| category.dictionary.footprint_bytes());
         memory.names = names.sum::<usize>() + self.classes.footprint_bytes();
         memory.names += self.registry.footprint_bytes();
+        memory.waiting = self.join.as_ref().map_or(0, |join| join.waiting.footprint_bytes());
         memory
     }
 }

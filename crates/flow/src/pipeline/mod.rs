@@ -5,6 +5,8 @@ mod adopt;
 mod dictionary;
 mod emit;
 mod inspect;
+mod join;
+mod labels;
 mod memory;
 mod mistake;
 mod model;
@@ -17,6 +19,7 @@ mod recent;
 mod registry;
 mod state;
 mod step;
+mod waiting;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,18 +28,21 @@ use alluvium_learn::{LabelShape, Layout, Pair, Place, Time, judge::Judge, metric
 use self::{
     dictionary::Dictionary,
     emit::{Carried, CarriedPlace, Emitter},
+    join::Join,
     model::{Judged, Model, bare, baseline, baselines, label_shape},
     plan::{Category, Parts, Planner, Step},
     recent::Recent,
 };
 pub use self::{
     inspect::Inspected,
+    join::{Fate, Labels},
     memory::Memory,
     mistake::{Mistake, PlanError},
     plan::InputPlan,
     predictor::{Predictor, PredictorError, Scored},
     publish::{alias_key, state_digest, version_key},
     registry::{ChampionEntry, Registry, VersionEntry, Versions},
+    waiting::LabelCounts,
 };
 use crate::{
     Settings,
@@ -53,7 +59,7 @@ pub struct Pipeline {
     inputs: Vec<InputPlan>,
     layout: Layout,
     numbers: usize,
-    /// Numbers in a decoded row, the label included if it is one.
+    /// Numbers in a decoded example, the label included if it is one and lies there.
     numbers_per_row: usize,
     categories: Vec<Category>,
     texts: Vec<usize>,
@@ -67,6 +73,8 @@ pub struct Pipeline {
     registry: Registry,
     counters: Counters,
     refusals: Recent,
+    /// Where labels come by an input of their own.
+    join: Option<Box<Join>>,
     scratch: Scratch,
 }
 
@@ -149,6 +157,7 @@ impl Pipeline {
             }
         }
         let carried = planner.carried(&parts);
+        let join = planner.join(&parts, &models);
         planner.only(&models);
         planner.champion();
         planner.refusals();
@@ -156,7 +165,10 @@ impl Pipeline {
         if !mistakes.is_empty() {
             return Err(PlanError { mistakes });
         }
-        Ok(Pipeline::assemble(spec, settings, parts, models, judged_baselines, carried))
+        Ok(Pipeline {
+            join,
+            ..Pipeline::assemble(spec, settings, parts, models, judged_baselines, carried)
+        })
     }
 
     fn assemble(
@@ -188,9 +200,12 @@ impl Pipeline {
             alluvium_learn::Over::Records(count) => count as usize,
             alluvium_learn::Over::Time(_) => 0,
         };
+        let is_within = spec.label.as_ref().is_some_and(|label| label.input.is_none());
+        let [is_number, is_class] =
+            [label == LabelShape::Number, matches!(label, LabelShape::Class { .. })];
         Pipeline {
-            numbers_per_row: numbers + usize::from(label == LabelShape::Number),
-            texts_per_row: texts_per_row + usize::from(matches!(label, LabelShape::Class { .. })),
+            numbers_per_row: numbers + usize::from(is_within && is_number),
+            texts_per_row: texts_per_row + usize::from(is_within && is_class),
             spec,
             settings,
             inputs,
@@ -207,6 +222,7 @@ impl Pipeline {
             registry,
             counters: Counters { label_before: f64::NAN, ..Counters::default() },
             refusals: Recent::new(refusals_max),
+            join: None,
             scratch,
         }
     }

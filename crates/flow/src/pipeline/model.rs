@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alluvium_learn::{
     Ahead, ConfigError, Detector, Features, Label, LabelShape, Layout, Learner, Pair, Place,
-    Prediction, Row, Shape, Slot, SlotKind, State, Task, Time,
+    Prediction, Reader, Row, Shape, Slot, SlotKind, State, StateError, Task, Time, Writer,
     judge::Judge,
     learners::LearnerConfig,
     surround::{ByKey, ClassWeight, ResetOn},
@@ -61,6 +61,36 @@ impl Gather {
         let Some(Key::Id(id)) = self.key else { return false };
         keys.iter_mut().zip(next.column(id)).for_each(|(key, id)| *key = id);
         true
+    }
+
+    /// Writes the features, so that they can be learned later.
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.f64s(&self.dense);
+        to.u64s(&self.identities);
+        to.len(self.sparse.len());
+        for pair in &self.sparse {
+            to.u32(pair.slot);
+            to.u16(pair.field);
+            to.u32(pair.value.to_bits());
+        }
+    }
+
+    /// Takes what [`Gather::write`] wrote.
+    pub(super) fn read(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.dense.clear();
+        for _ in 0..from.len(8)? {
+            self.dense.push(from.f64()?);
+        }
+        self.identities.clear();
+        for _ in 0..from.len(8)? {
+            self.identities.push(from.u64()?);
+        }
+        self.sparse.clear();
+        for _ in 0..from.len(10)? {
+            let (slot, field) = (from.u32()?, from.u16()?);
+            self.sparse.push(Pair { slot, field, value: f32::from_bits(from.u32()?) });
+        }
+        Ok(())
     }
 
     /// The features as a learner sees them.

@@ -25,6 +25,8 @@ pub struct InputPlan {
     pub topic: Arc<str>,
     /// How its records are decoded.
     pub decode: decode::Plan,
+    /// Whether its records are labels, and no examples.
+    pub is_label: bool,
 }
 
 impl InputPlan {
@@ -247,8 +249,17 @@ impl Planner<'_> {
                 let help = "letters, digits, `.`, `_` and `-`, at most 249 of them";
                 self.mistakes.push(Mistake::new(format!("input.{name}"), message).help(help));
             }
+            let said = self.spec.label.as_ref();
+            let is_label = said.is_some_and(|label| label.input.as_ref() == Some(name));
+            let is_apart = said.is_some_and(|label| label.input.is_some());
+            // A label has the id it shares with its example, and no other field.
+            let shared = said.and_then(|label| label.matches.as_ref()).filter(|_| is_label);
+            let is_read = |(field, kind, _): &&(String, decode::Kind, bool)| {
+                !is_label || shared == Some(field) && *kind == decode::Kind::Id
+            };
             let decoded = fields
                 .iter()
+                .filter(is_read)
                 .map(|(field, kind, gaps)| decode::Field {
                     name: field.clone(),
                     path: self.path(name, &format, field, &format!("fields.{field}")),
@@ -256,7 +267,7 @@ impl Planner<'_> {
                     gaps: *gaps,
                 })
                 .collect();
-            let label = self.spec.label.as_ref().map(|label| decode::LabelField {
+            let label = said.filter(|_| is_label == is_apart).map(|label| decode::LabelField {
                 name: label.field.clone(),
                 path: self.path(name, &format, &label.field, "label.field"),
                 is_class: matches!(label.kind, LabelKind::Class(_)),
@@ -278,7 +289,7 @@ impl Planner<'_> {
                 self.mistakes.push(Mistake::new(format!("input.{name}"), error.to_string()));
             }
             let (name, topic) = (name.as_str().into(), topic.into());
-            inputs.push(InputPlan { name, topic, decode });
+            inputs.push(InputPlan { name, topic, decode, is_label });
         }
         inputs
     }

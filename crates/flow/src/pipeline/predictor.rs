@@ -95,9 +95,12 @@ impl Predictor {
 impl Pipeline {
     /// Rows come without a label from here on: what is to be foretold is not known yet.
     fn forget_label(&mut self) {
+        let is_within = self.join.take().is_none();
+        self.inputs.retain(|input| !input.is_label);
         self.inputs.iter_mut().for_each(|input| input.decode.label = None);
         self.numbers_per_row = self.numbers;
-        self.texts_per_row -= usize::from(matches!(self.label, LabelShape::Class { .. }));
+        let is_class = matches!(self.label, LabelShape::Class { .. });
+        self.texts_per_row -= usize::from(is_within && is_class);
     }
 
     fn restore_version(&mut self, sections: &Sections, model: &str) -> Result<(), StateError> {

@@ -55,6 +55,9 @@ impl Pipeline {
             }
             sections.insert(of_judge(&judged.name), to.into_bytes());
         }
+        if let Some(join) = &self.join {
+            join.waiting.save(&mut sections);
+        }
         sections
     }
 
@@ -85,7 +88,7 @@ impl Pipeline {
             let name = format!("baseline/{}", baseline.name);
             read(sections, &name, |from| baseline.learner.restore(from))?;
         }
-        Ok(())
+        self.join.as_mut().map_or(Ok(()), |join| join.waiting.restore(sections))
     }
 
     pub(super) fn restore_judges(&mut self, sections: &Sections) -> Result<(), StateError> {

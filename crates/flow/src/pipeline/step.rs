@@ -52,7 +52,7 @@ impl Pipeline {
         let name = self.inputs[run.input].name.clone();
         let mut position = None;
         for index in run.range.clone() {
-            if index % AHEAD == 0 {
+            if index % AHEAD == 0 && !self.inputs[run.input].is_label {
                 self.look_ahead(run.rows, index);
             }
             let record = run.batch.get(index);
@@ -62,8 +62,12 @@ impl Pipeline {
             self.scratch.emitter.begin(self.counters.steps, place);
             match run.rows.refusals[index] {
                 Some(refusal) => self.refuse(run, &record, refusal, effects),
+                None if self.inputs[run.input].is_label => {
+                    self.label_came(run, index, &record, effects);
+                }
                 None => self.record(run, index, &record, effects),
             }
+            self.pass_waits(effects);
             if self.is_due() {
                 self.moved(&name, run.partition, record.offset + 1);
                 self.settle();
@@ -113,7 +117,7 @@ impl Pipeline {
         }
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         run: &Run<'_>,
         record: &Record<'_>,
@@ -136,7 +140,7 @@ impl Pipeline {
     }
 
     fn record(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
-        let truth = match self.truth(run.rows, index) {
+        let truth = match self.truth(run.input, run.rows, index) {
             Ok(truth) => truth,
             Err(refusal) => return self.refuse(run, record, refusal, effects),
         };
@@ -152,6 +156,9 @@ impl Pipeline {
         let seen = row(&mut self.scratch, run.rows, ids, index, time);
         for step in &mut self.steps {
             step.object.0.observe(&seen);
+        }
+        if self.join.is_some() {
+            return self.wait(run, index, effects);
         }
         let label = self.label(truth, run.rows);
         self.judge(label, time, effects);
@@ -219,26 +226,40 @@ impl Pipeline {
             baseline.learner.predict(&nothing, &mut baseline.answer);
             baseline.judge(label, before, time);
         }
-        for model in &mut self.models {
-            if model.judged.judge(label, before, time) {
-                self.counters.alarms += 1;
-                let detector = model.judged.detector.as_ref().map_or("", |(name, _)| name);
-                let (emitter, start) = (&mut self.scratch.emitter, effects.bytes.len());
-                let at = emitter.at();
-                let to = &mut effects.bytes;
-                to.extend_from_slice(&model.judged.opening);
-                to.extend_from_slice(b"\"detector\":");
-                super::emit::text(to, detector);
-                to.extend_from_slice(b",\"at\":");
-                super::emit::text(to, &at);
-                to.extend_from_slice(b",\"records\":");
-                emitter.integer(to, self.counters.read);
-                to.push(b'}');
-                emitter.finish(effects, OutTopic::Alarms, 0, None, start);
-                let (model, records) = (model.judged.name.clone(), self.counters.read);
-                effects.news.push(News::Alarm { model, detector, at, records });
-            }
+        for index in 0..self.models.len() {
+            self.judge_model(index, label, before, time, effects);
         }
+    }
+
+    /// Holds a model's answer against the label, and says so if its error has changed.
+    pub(super) fn judge_model(
+        &mut self,
+        index: usize,
+        label: Label<'_>,
+        before: f64,
+        time: Time,
+        effects: &mut Effects,
+    ) {
+        let judged = &mut self.models[index].judged;
+        if !judged.judge(label, before, time) {
+            return;
+        }
+        self.counters.alarms += 1;
+        let detector = judged.detector.as_ref().map_or("", |(name, _)| name);
+        let (emitter, start) = (&mut self.scratch.emitter, effects.bytes.len());
+        let at = emitter.at();
+        let to = &mut effects.bytes;
+        to.extend_from_slice(&judged.opening);
+        to.extend_from_slice(b"\"detector\":");
+        super::emit::text(to, detector);
+        to.extend_from_slice(b",\"at\":");
+        super::emit::text(to, &at);
+        to.extend_from_slice(b",\"records\":");
+        emitter.integer(to, self.counters.read);
+        to.push(b'}');
+        emitter.finish(effects, OutTopic::Alarms, 0, None, start);
+        let (model, records) = (judged.name.clone(), self.counters.read);
+        effects.news.push(News::Alarm { model, detector, at, records });
     }
 
     fn learn(&mut self, label: Label<'_>, time: Time) {
@@ -246,14 +267,25 @@ impl Pipeline {
         if label == Label::None && !is_clustering {
             return;
         }
-        self.counters.learned += 1;
-        for model in &mut self.models {
-            let features = model.gather.features(time);
-            model.judged.learner.learn(&features, label, 1.0);
+        for index in 0..self.models.len() {
+            self.learn_model(index, label, time, 1.0);
         }
+        self.learned(label, time, 1.0);
+    }
+
+    /// Lets a model learn what it has before it.
+    pub(super) fn learn_model(&mut self, index: usize, label: Label<'_>, time: Time, weight: f64) {
+        let model = &mut self.models[index];
+        let features = model.gather.features(time);
+        model.judged.learner.learn(&features, label, weight);
+    }
+
+    /// The models have learned: so do the baselines, and the steps that look back at labels.
+    pub(super) fn learned(&mut self, label: Label<'_>, time: Time, weight: f64) {
+        self.counters.learned += 1;
         let nothing = alluvium_learn::Features { time, ..Default::default() };
         for baseline in &mut self.baselines {
-            baseline.learner.learn(&nothing, label, 1.0);
+            baseline.learner.learn(&nothing, label, weight);
         }
         for step in &mut self.steps {
             step.object.0.observe_label(label);
@@ -267,7 +299,9 @@ impl Pipeline {
 
     fn pass_time(&mut self, time: Time, effects: &mut Effects) {
         self.counters.time = self.counters.time.max(Some(time));
+        self.pass_waits(effects);
         if self.is_due() {
+            self.settle();
             self.publish(effects);
         }
     }

@@ -44,7 +44,9 @@ impl Spec {
     /// no other model, and with those fields, paths and steps alone that it reads, itself or
     /// through its steps. Its name is no part of it. `None`: there is no such model.
     pub fn model_json(&self, model: &str) -> Option<Value> {
-        let read = self.read_by(model)?;
+        let mut read = self.read_by(model)?;
+        // The id by which an example finds its label.
+        read.extend(self.label.as_ref().and_then(|label| label.matches.clone()));
         let mut narrow = self.clone();
         narrow.model.retain(|name, _| name == model);
         narrow.fields.retain(|name, _| read.contains(name));

@@ -27,7 +27,7 @@ pub use fields::{
 };
 pub use input::{Csv, EventTime, Format, Input, Json};
 pub use keep::Keep;
-pub use label::{ClassLabel, Label, LabelKind, NumberLabel};
+pub use label::{Absent, ClassLabel, Correct, Label, LabelKind, Late, NumberLabel};
 pub use model::Model;
 pub use run::{
     Answer, Champion, EmbeddedLog, Judge, KafkaLog, LogChoice, Only, Predictions, Refusals,

@@ -5,6 +5,7 @@ mod adopted;
 mod boundaries;
 mod digests;
 mod everything;
+mod labels;
 mod names;
 mod records;
 mod times;

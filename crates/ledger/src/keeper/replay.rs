@@ -244,7 +244,8 @@ fn share(buffer_bytes: usize, partitions: usize) -> usize {
 /// Which of a pipeline's inputs a partition belongs to, if any, and its place among equals.
 fn place_in(pipeline: &Pipeline, input: &str, partition: u32) -> (Option<usize>, Rank) {
     let input = pipeline.inputs().iter().position(|found| *found.name == *input);
-    (input, (input.unwrap_or_default() as u32) << 16 | partition)
+    let is_label = input.is_some_and(|input| pipeline.inputs()[input].is_label);
+    (input, u32::from(is_label) << 31 | (input.unwrap_or_default() as u32) << 16 | partition)
 }
 
 #[cfg(test)]
