@@ -9,6 +9,7 @@ pub mod decide;
 pub mod failure;
 pub mod halted;
 pub mod header;
+pub mod labels;
 pub mod last_run;
 pub mod load;
 pub mod look;

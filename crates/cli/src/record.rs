@@ -6,7 +6,7 @@
 
 use std::{thread, time::Duration};
 
-use alluvium_flow::{Effects, Inspected, OutTopic, Pipeline, Run, decode::Rows};
+use alluvium_flow::{Effects, Fate, Inspected, OutTopic, Pipeline, Run, decode::Rows};
 use alluvium_ledger::keeper::{Relearn, Relearned};
 use serde_json::{Map, Value, json};
 
@@ -59,6 +59,8 @@ struct Seen {
     inspected: Result<Inspected, Refused>,
     /// The step it was.
     step: u64,
+    /// What became of it, where its label comes by an input of its own. `None`: it waits.
+    fate: Option<Option<Fate>>,
 }
 
 /// Why it was turned away.
@@ -116,7 +118,7 @@ pub fn show(look: &mut Look, place: &Place, is_json: bool) -> Result<(), Failure
     if let Some(seen) = seen {
         whole["step"] = seen.step.into();
         match seen.inspected {
-            Ok(inspected) => add(&mut whole, inspected),
+            Ok(inspected) => add(&mut whole, inspected, seen.fate),
             Err(refused) => {
                 whole["refused"] =
                     json!({ "reason": refused.code, "explained": refused.explained });
@@ -142,7 +144,8 @@ pub fn find_input(look: &Look, place: &Place) -> Result<(String, String), Failur
     })
 }
 
-/// Learns everything before a record again, and looks at it. `None`: it is not learned yet.
+/// Learns everything before a record again, and looks at it; where its label comes by an input of
+/// its own, on to where that came. `None`: it is not learned yet.
 fn learn_up_to(
     look: &mut Look,
     input: &str,
@@ -167,7 +170,10 @@ fn learn_up_to(
         match metas.iter().position(|meta| meta.offset == offset) {
             Some(0) => {
                 let (step, row) = (pipeline.steps() + 1, run.range.start);
-                seen = Some(Seen { inspected: inspect(pipeline, run.input, run.rows, row), step });
+                let inspected = inspect(pipeline, run.input, run.rows, row);
+                let id = pipeline.match_id(run, row).filter(|_| inspected.is_ok());
+                id.into_iter().for_each(|id| pipeline.watch(id));
+                seen = Some(Seen { inspected, step, fate: id.map(|_| None) });
                 1
             }
             Some(before) => before,
@@ -184,11 +190,25 @@ fn learn_up_to(
         let learned = relearn.pipeline().and_then(|pipeline| {
             pipeline.counters().positions.get(&(input.into(), partition)).copied()
         });
-        if learned.is_some_and(|position| position > offset) {
+        if learned.is_none_or(|position| position <= offset) {
+            continue;
+        }
+        let fate = relearn.pipeline().and_then(Pipeline::fate).is_some();
+        if fate || !awaits_label(relearn.pipeline(), input) {
             break;
         }
     }
+    let fate = relearn.pipeline().and_then(Pipeline::fate).cloned();
+    if let Some(awaited) = seen.as_mut().and_then(|seen| seen.fate.as_mut()) {
+        *awaited = fate;
+    }
     Ok(seen)
+}
+
+/// Whether the records of an input wait for their labels.
+fn awaits_label(pipeline: Option<&Pipeline>, input: &str) -> bool {
+    let inputs = pipeline.filter(|pipeline| pipeline.labels().is_some()).map(Pipeline::inputs);
+    inputs.into_iter().flatten().any(|one| *one.name == *input && !one.is_label)
 }
 
 fn inspect(
@@ -203,14 +223,40 @@ fn inspect(
     })
 }
 
-fn add(whole: &mut Value, inspected: Inspected) {
+fn add(whole: &mut Value, inspected: Inspected, fate: Option<Option<Fate>>) {
     let table = |columns: Vec<(String, Value)>| Value::Object(columns.into_iter().collect());
     let answers = inspected.answers.into_iter().map(|(model, answer)| (model.to_string(), answer));
     whole["event_time"] = inspected.time.into();
     whole["fields"] = table(inspected.fields);
     whole["features"] = table(inspected.features);
     whole["label"] = inspected.label;
+    if let Some(fate) = fate {
+        whole["label"] = fate.as_ref().map_or(Value::Null, |fate| fate.label.clone());
+        whole["label_came"] = match fate {
+            None => json!({ "how": "awaited" }),
+            Some(Fate { how, at, time, learned, .. }) => {
+                json!({ "how": how, "at": at, "time": time, "learned": learned })
+            }
+        };
+    }
     whole["answers"] = table(answers.collect());
+}
+
+/// How a label came that lies in no record of its example.
+fn came(came: &Value) -> String {
+    let time = came["time"].as_i64().map(tell::time).unwrap_or_default();
+    let at = cell(&came["at"]);
+    match came["how"].as_str() {
+        None => String::new(),
+        Some("awaited") => "    it is awaited: nothing was learned of this record yet".into(),
+        Some("absent") => {
+            let learned = came["learned"].as_bool().unwrap_or(false);
+            let learned = if learned { "learned as this" } else { "not learned" };
+            format!("    none had come by {time}: {learned}")
+        }
+        Some("early") => format!("    had come before it; learned at once, {time}"),
+        Some(_) => format!("    came by {at}, {time}: judged and learned there"),
+    }
 }
 
 fn as_text(whole: &Value) -> String {
@@ -239,7 +285,8 @@ fn as_text(whole: &Value) -> String {
         lines.push(("fields", table(&whole["fields"])));
         lines.push(("features", table(&whole["features"])));
         let label = &whole["label"];
-        lines.push(("label", if label.is_null() { "none".into() } else { cell(label) }));
+        let shown = if label.is_null() { "none".into() } else { cell(label) };
+        lines.push(("label", format!("{shown}{}", came(&whole["label_came"]))));
         lines.push(("answers", table(&whole["answers"])));
     }
     let written = whole["written"].as_array().map(Vec::as_slice).unwrap_or_default();

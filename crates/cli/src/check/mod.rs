@@ -4,7 +4,7 @@ mod show;
 
 use alluvium_flow::{
     Memory, Pipeline,
-    spec::{Field, Format, Input, LabelKind, Spec},
+    spec::{Field, Format, Input, Label, LabelKind, Spec},
 };
 use alluvium_learn::{Bytes, Place};
 use alluvium_ledger::log::Log;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     args,
     failure::Failure,
+    labels::{self, Need},
     last_run::{self, LastRun},
     look::Look,
     open::Opened,
@@ -81,6 +82,23 @@ struct LabelPlan {
     classes: Vec<String>,
     /// The most classes, where they are not listed.
     classes_max: Option<u32>,
+    /// How it finds its record, where it comes by an input of its own.
+    join: Option<JoinPlan>,
+}
+
+#[derive(Debug, Serialize)]
+struct JoinPlan {
+    input: String,
+    #[serde(rename = "match")]
+    matches: String,
+    wait: String,
+    absent: Option<String>,
+    late: Value,
+    pending_max: String,
+    /// What waits and what was counted, as it was last kept.
+    kept: Option<Value>,
+    /// What `wait` needs at the pace of what waits now.
+    need: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,14 +146,15 @@ struct MemoryBytes {
     steps: usize,
     metrics: usize,
     names: usize,
+    waiting: usize,
     sum: usize,
 }
 
 impl From<Memory> for MemoryBytes {
     fn from(memory: Memory) -> MemoryBytes {
         let sum = memory.sum();
-        let Memory { models, steps, metrics, names } = memory;
-        MemoryBytes { models, steps, metrics, names, sum }
+        let Memory { models, steps, metrics, names, waiting } = memory;
+        MemoryBytes { models, steps, metrics, names, waiting, sum }
     }
 }
 
@@ -207,6 +226,7 @@ impl Plan {
             inputs.push(input_plan(log.as_mut(), name, input)?);
         }
         let control = topic_records(log.as_mut(), &opened.topic("control"))?;
+        let mut look = if log.is_some() { Some(Look::of(opened.clone())?) } else { None };
         let baselines = pipeline.judges().filter(|(_, _, is_model)| !is_model);
         Ok(Plan {
             pipeline: spec.name.clone(),
@@ -219,11 +239,11 @@ impl Plan {
             },
             inputs,
             fields: fields(spec, &pipeline),
-            label: label(spec),
+            label: label(spec, look.as_mut())?,
             steps: steps(spec, &pipeline),
             models: models(spec, &pipeline),
             baselines: baselines.map(|(name, _, _)| name.to_string()).collect(),
-            memory: memory(opened, &pipeline)?,
+            memory: memory(opened, &pipeline, look.as_mut())?,
             judge: judge(spec, &pipeline),
             versions: VersionsPlan {
                 every: spec.versions.every.to_string(),
@@ -237,10 +257,14 @@ impl Plan {
 }
 
 /// What the learned state takes at first, and as it was last kept.
-fn memory(opened: &Opened, pipeline: &Pipeline) -> Result<MemoryPlan, Failure> {
-    let kept = match opened.place.is_missing() {
-        true => None,
-        false => Look::of(opened.clone())?.standing()?.pipeline().map(Pipeline::memory),
+fn memory(
+    opened: &Opened,
+    pipeline: &Pipeline,
+    look: Option<&mut Look>,
+) -> Result<MemoryPlan, Failure> {
+    let kept = match look {
+        None => None,
+        Some(look) => look.standing()?.pipeline().map(Pipeline::memory),
     };
     let bounds = opened.spec.model.values().filter_map(|model| {
         let whole = serde_json::to_value(&model.learner).ok()?;
@@ -309,8 +333,8 @@ fn shown(setting: &Option<impl Serialize>) -> Option<String> {
     }
 }
 
-fn label(spec: &Spec) -> Option<LabelPlan> {
-    let label = spec.label.as_ref()?;
+fn label(spec: &Spec, look: Option<&mut Look>) -> Result<Option<LabelPlan>, Failure> {
+    let Some(label) = &spec.label else { return Ok(None) };
     let (kind, classes, classes_max) = match &label.kind {
         LabelKind::Number(_) => ("number", Vec::new(), None),
         LabelKind::Class(class) => {
@@ -318,7 +342,40 @@ fn label(spec: &Spec) -> Option<LabelPlan> {
             ("class", class.values.clone(), max)
         }
     };
-    Some(LabelPlan { field: label.field.clone(), kind, classes, classes_max })
+    let field = label.field.clone();
+    let join = join(label, look)?;
+    Ok(Some(LabelPlan { field, kind, classes, classes_max, join }))
+}
+
+/// How labels find their records. What cannot fit is refused.
+fn join(label: &Label, look: Option<&mut Look>) -> Result<Option<JoinPlan>, Failure> {
+    let (Some(input), Some(matches), Some(wait)) = (&label.input, &label.matches, label.wait)
+    else {
+        return Ok(None);
+    };
+    let kept = match look {
+        None => None,
+        Some(look) => look.standing()?.pipeline().and_then(Pipeline::labels),
+    };
+    let need = kept.as_ref().and_then(|labels| Need::of(labels, wait));
+    let text = need.map(|need| need.text(wait, label.pending_max));
+    if need.is_some_and(|need| need.bytes > label.pending_max.0) {
+        let text = text.unwrap_or_default();
+        return Err(Failure::Usage(format!(
+            "what waits for its label does not fit: {text}\nraise label.pending_max, or lower \
+             label.wait"
+        )));
+    }
+    Ok(Some(JoinPlan {
+        input: input.clone(),
+        matches: matches.clone(),
+        wait: wait.to_string(),
+        absent: shown(&label.absent),
+        late: serde_json::to_value(&label.late)?,
+        pending_max: label.pending_max.to_string(),
+        kept: kept.as_ref().map(labels::json),
+        need: text,
+    }))
 }
 
 /// The steps in the order they run; those that fill a field's gaps are told of with the field.

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::{InputPlan, LabelPlan, MemoryBytes, ModelPlan, Plan, StepPlan};
+use super::{InputPlan, JoinPlan, LabelPlan, MemoryBytes, ModelPlan, Plan, StepPlan};
 use crate::{
     args::Named,
     clock,
@@ -48,7 +48,7 @@ impl Plan {
         add("input", Rows(self.inputs.iter().map(input).collect()).lines());
         add("log", vec![self.log()]);
         add("fields", self.fields());
-        add("label", vec![self.label.as_ref().map_or("none".into(), label)]);
+        add("label", self.label.as_ref().map_or(vec!["none".into()], label));
         add("steps", Rows(self.steps.iter().map(step).collect()).lines());
         add("models", Rows(self.models.iter().flat_map(model).collect()).lines());
         add("memory", self.memory());
@@ -117,6 +117,9 @@ impl Plan {
                 part("metrics", memory.metrics),
                 part("names", memory.names),
             ]
+            .into_iter()
+            .chain((memory.waiting > 0).then(|| part("waiting", memory.waiting)))
+            .collect()
         };
         let mut rows = vec![row("at first", &self.memory.at_first)];
         rows.extend(self.memory.kept.as_ref().map(|kept| row("as last kept", kept)));
@@ -183,7 +186,24 @@ fn input(input: &InputPlan) -> Vec<String> {
     vec![name, holds, input.format.clone(), load]
 }
 
-fn label(label: &LabelPlan) -> String {
+fn label(label: &LabelPlan) -> Vec<String> {
+    let mut lines = vec![label_kind(label)];
+    if let Some(join) = &label.join {
+        let JoinPlan { input, matches, wait, pending_max, .. } = join;
+        let absent = match &join.absent {
+            Some(absent) => format!("then it is {absent}"),
+            None => "then it is not learned".into(),
+        };
+        lines.push(format!("comes by {input}, by {matches}; awaited for {wait}, {absent}"));
+        lines.push(match &join.need {
+            Some(need) => need.clone(),
+            None => format!("room for {pending_max} for each model"),
+        });
+    }
+    lines
+}
+
+fn label_kind(label: &LabelPlan) -> String {
     let field = &label.field;
     match (label.kind, label.classes.as_slice(), label.classes_max) {
         ("number", ..) => format!("{field}: a number"),

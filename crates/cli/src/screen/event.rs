@@ -3,6 +3,8 @@
 use alluvium_flow::{News, Pipeline};
 use serde_json::{Map, Value, json};
 
+use crate::labels;
+
 /// News as a JSON event.
 pub fn event(news: &News) -> Value {
     match news {
@@ -53,6 +55,7 @@ pub fn summary(pipeline: &Pipeline, new: u64, seconds: f64) -> Value {
         "new": new,
         "models": models,
         "baselines": baselines,
+        "labels": pipeline.labels().map(|labels| labels::json(&labels)),
         "alarms": counters.alarms,
         "seconds": seconds,
     })

@@ -11,7 +11,7 @@ use super::{
     story::Story,
     words,
 };
-use crate::{clock, last_run::LastRun};
+use crate::{clock, labels, last_run::LastRun};
 
 /// How many models are told of before the rest is only counted.
 const MODELS_SHOWN: usize = 8;
@@ -61,6 +61,8 @@ impl Summary<'_> {
         }
         self.add(&mut lines, paint, "drift", self.drift());
         self.add(&mut lines, paint, "versions", self.versions());
+        let labels = self.pipeline.labels().map(|labels| labels::lines(&labels));
+        self.add(&mut lines, paint, "labels", labels.unwrap_or_default());
         self.add(&mut lines, paint, "refused", self.refused(paint));
         self.add(&mut lines, paint, "names", self.names());
         self.add(&mut lines, paint, "log", self.log(paint));
@@ -91,7 +93,12 @@ impl Summary<'_> {
         if let Some(rate) = words::rate(new.read, time).filter(|_| !self.follows) {
             says.push_str(&format!("   {} records/s", words::rough(rate)));
         }
-        says.push_str(&apart(new.refused, new.read - new.learned - new.refused));
+        // What waits for its label is told of below.
+        let unlabelled = match self.pipeline.labels() {
+            None => new.read - new.learned - new.refused,
+            Some(_) => 0,
+        };
+        says.push_str(&apart(new.refused, unlabelled));
         if counters.learned > new.learned {
             says.push_str(&format!("   {total} since the beginning"));
         }

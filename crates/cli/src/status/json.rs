@@ -4,7 +4,7 @@ use alluvium_flow::Pipeline;
 use serde_json::{Map, Value, json};
 
 use super::{Reach, Report, asked};
-use crate::topics;
+use crate::{labels, topics};
 
 impl Report {
     pub(super) fn json(&self) -> Value {
@@ -116,6 +116,7 @@ fn learned(pipeline: &Pipeline) -> Value {
         "learned": counters.learned,
         "refused": counters.refused,
         "refused_by": counters.refused_by,
+        "labels": pipeline.labels().map(|labels| labels::json(&labels)),
         "alarms": counters.alarms,
         "time": counters.time,
         "models": models,

@@ -14,6 +14,7 @@ use crate::{
     args, clock,
     failure::Failure,
     halted::{self, Answer},
+    labels,
     look::{Look, Standing, Writer},
     open::Opened,
     plain,
@@ -242,6 +243,8 @@ impl Report {
         }
         if let Some(pipeline) = standing.pipeline() {
             lines.push(("records", records(pipeline)));
+            let labels = pipeline.labels();
+            lines.extend(labels.map(|labels| ("labels", labels::lines(&labels).join("\n"))));
             lines.push(("models", models(pipeline)));
             lines.extend(versions(pipeline, self.now).map(|versions| ("versions", versions)));
             if let Some(champion) = pipeline.registry().champion() {
@@ -330,8 +333,10 @@ fn records(pipeline: &Pipeline) -> String {
         reasons => format!(" ({})", reasons.join(", ")),
     };
     let unlabelled = match counters.read - counters.learned - counters.refused {
-        0 => String::new(),
-        count => format!(", {} without a label", tell::count(count)),
+        count if count > 0 && pipeline.labels().is_none() => {
+            format!(", {} without a label", tell::count(count))
+        }
+        _ => String::new(),
     };
     let alarms = words::counted(counters.alarms, "alarm");
     format!("{read} read, {learned} learned{unlabelled}, {refused} refused{reasons}, {alarms}")

@@ -19,6 +19,9 @@ impl Pipeline {
         if self.spec.judge == next.spec.judge {
             next.restore_judges(&self.save()).map_err(|why| why.to_string())?;
         }
+        if let (Some(next), Some(known)) = (&mut next.join, &mut self.join) {
+            next.watched = known.watched.take();
+        }
         *self = next;
         Ok(())
     }

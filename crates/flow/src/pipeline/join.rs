@@ -350,6 +350,8 @@ impl Pipeline {
             examples: waiting.examples(),
             labels: waiting.labels(),
             bytes: waiting.footprint_bytes(),
+            largest_bytes: waiting.largest_bytes(),
+            waited: waiting.oldest().map(|since| self.now().saturating_sub(since)),
             pushed_out: pushed_out.map(|(name, count)| (name.into(), count)).collect(),
             counts: waiting.counts,
         })
@@ -365,6 +367,10 @@ pub struct Labels {
     pub labels: u64,
     /// The memory of all that is kept for it.
     pub bytes: usize,
+    /// What the waiting examples of one model take, of that which takes most; or the ids of all.
+    pub largest_bytes: usize,
+    /// For how long the oldest of them has waited, in milliseconds of event time.
+    pub waited: Option<Time>,
     /// Models that had to let examples go before their label came, and how many.
     pub pushed_out: Vec<(Arc<str>, u64)>,
     /// What was counted.

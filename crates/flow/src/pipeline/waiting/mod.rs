@@ -189,6 +189,18 @@ impl Waiting {
         }
     }
 
+    /// What the rows of one model take, of that which takes most; or the heads.
+    pub(super) fn largest_bytes(&self) -> usize {
+        let models = self.models.iter().map(|model| model.rows.bytes());
+        models.chain([self.heads.bytes()]).max().unwrap_or(0)
+    }
+
+    /// When the oldest example that waits came.
+    pub(super) fn oldest(&self) -> Option<Time> {
+        let (head, _) = self.heads.first_from(self.closed).and_then(|(_, row)| read_head(row))?;
+        Some(head.due.saturating_sub_unsigned(self.wait))
+    }
+
     /// Examples that a model had to let go before their label came.
     pub(super) fn pushed_out(&self) -> impl Iterator<Item = (&str, u64)> {
         self.models.iter().map(|model| (model.name.as_str(), model.pushed_out))
