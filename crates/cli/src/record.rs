@@ -6,7 +6,7 @@
 
 use std::{thread, time::Duration};
 
-use alluvium_flow::{Effects, Inspected, OutTopic, Pipeline, Run, decode::Rows};
+use alluvium_flow::{Effects, Inspected, OutTopic, Pipeline, Run};
 use alluvium_ledger::keeper::{Relearn, Relearned};
 use serde_json::{Map, Value, json};
 
@@ -167,7 +167,7 @@ fn learn_up_to(
         match metas.iter().position(|meta| meta.offset == offset) {
             Some(0) => {
                 let (step, row) = (pipeline.steps() + 1, run.range.start);
-                seen = Some(Seen { inspected: inspect(pipeline, run.input, run.rows, row), step });
+                seen = Some(Seen { inspected: inspect(pipeline, run, row), step });
                 1
             }
             Some(before) => before,
@@ -191,15 +191,10 @@ fn learn_up_to(
     Ok(seen)
 }
 
-fn inspect(
-    pipeline: &mut Pipeline,
-    input: usize,
-    rows: &Rows,
-    row: usize,
-) -> Result<Inspected, Refused> {
-    pipeline.inspect(rows, row).map_err(|refusal| Refused {
+fn inspect(pipeline: &mut Pipeline, run: &Run<'_>, row: usize) -> Result<Inspected, Refused> {
+    pipeline.inspect(run, row).map_err(|refusal| Refused {
         code: refusal.reason.code(),
-        explained: refusal.describe(&pipeline.inputs()[input].decode).to_string(),
+        explained: pipeline.explained(run, row, refusal),
     })
 }
 

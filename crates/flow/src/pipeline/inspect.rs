@@ -10,7 +10,10 @@ use super::{
     admit::{Truth, text},
     plan::{Category, FILLED},
 };
-use crate::decode::{Refusal, Rows};
+use crate::{
+    Run,
+    decode::{Refusal, Rows},
+};
 
 /// A record as the pipeline sees it just before it learns it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,16 +31,16 @@ pub struct Inspected {
 }
 
 impl Pipeline {
-    /// Looks at one decoded record; nothing that is kept changes.
+    /// Looks at one decoded record, by its index in a run's batch; nothing that is kept changes.
     ///
     /// # Errors
     /// When the record is turned away.
-    pub fn inspect(&mut self, rows: &Rows, index: usize) -> Result<Inspected, Refusal> {
-        if let Some(refusal) = rows.refusals[index] {
+    pub fn inspect(&mut self, run: &Run<'_>, index: usize) -> Result<Inspected, Refusal> {
+        let (rows, time) = (run.rows, run.rows.times[index]);
+        if let Some(refusal) = rows.refusals[index].or_else(|| self.lateness(run.input, time)) {
             return Err(refusal);
         }
         let truth = self.truth(rows, index)?;
-        let time = rows.times[index];
         self.score(rows, index, time);
         let (mut fields, mut features) = (Vec::new(), Vec::new());
         for column in self.layout.columns().iter().filter(|c| !c.group.ends_with(FILLED)) {

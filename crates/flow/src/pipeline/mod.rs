@@ -5,6 +5,7 @@ mod adopt;
 mod dictionary;
 mod emit;
 mod inspect;
+mod lateness;
 mod memory;
 mod mistake;
 mod model;
@@ -67,6 +68,9 @@ pub struct Pipeline {
     registry: Registry,
     counters: Counters,
     refusals: Recent,
+    /// How many records had been taken when versions were last published. No part of the state: it
+    /// only tells whether it is worth saying that time has passed.
+    published_taken: Option<u64>,
     scratch: Scratch,
 }
 
@@ -207,6 +211,7 @@ impl Pipeline {
             registry,
             counters: Counters { label_before: f64::NAN, ..Counters::default() },
             refusals: Recent::new(refusals_max),
+            published_taken: None,
             scratch,
         }
     }

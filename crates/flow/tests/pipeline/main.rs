@@ -5,6 +5,7 @@ mod adopted;
 mod boundaries;
 mod digests;
 mod everything;
+mod lateness;
 mod names;
 mod records;
 mod times;
