@@ -6,7 +6,7 @@
 
 use std::{thread, time::Duration};
 
-use alluvium_flow::{Effects, Fate, Inspected, OutTopic, Pipeline, Run, decode::Rows};
+use alluvium_flow::{Effects, Fate, Inspected, OutTopic, Pipeline, Run};
 use alluvium_ledger::keeper::{Relearn, Relearned};
 use serde_json::{Map, Value, json};
 
@@ -170,7 +170,7 @@ fn learn_up_to(
         match metas.iter().position(|meta| meta.offset == offset) {
             Some(0) => {
                 let (step, row) = (pipeline.steps() + 1, run.range.start);
-                let inspected = inspect(pipeline, run.input, run.rows, row);
+                let inspected = inspect(pipeline, run, row);
                 let id = pipeline.match_id(run, row).filter(|_| inspected.is_ok());
                 id.into_iter().for_each(|id| pipeline.watch(id));
                 seen = Some(Seen { inspected, step, fate: id.map(|_| None) });
@@ -211,15 +211,10 @@ fn awaits_label(pipeline: Option<&Pipeline>, input: &str) -> bool {
     inputs.into_iter().flatten().any(|one| *one.name == *input && !one.is_label)
 }
 
-fn inspect(
-    pipeline: &mut Pipeline,
-    input: usize,
-    rows: &Rows,
-    row: usize,
-) -> Result<Inspected, Refused> {
-    pipeline.inspect(input, rows, row).map_err(|refusal| Refused {
+fn inspect(pipeline: &mut Pipeline, run: &Run<'_>, row: usize) -> Result<Inspected, Refused> {
+    pipeline.inspect(run, row).map_err(|refusal| Refused {
         code: refusal.reason.code(),
-        explained: refusal.describe(&pipeline.inputs()[input].decode).to_string(),
+        explained: pipeline.explained(run, row, refusal),
     })
 }
 

@@ -19,6 +19,8 @@ use crate::{
 
 /// How long a process that stands by, or whose log fails, waits before it looks again.
 const STANDBY: Duration = Duration::from_millis(100);
+/// After how much silence a run that follows says that time has passed, in milliseconds.
+const TICK_MS: i64 = 1_000;
 /// How long a writer with nothing to do waits.
 const WAIT: Duration = Duration::from_millis(1);
 
@@ -36,7 +38,7 @@ pub fn options(opened: &Opened, follow: bool) -> Options {
         waiting_bytes: 64 << 20,
         cut_ms: 20,
         retry_ms: 100,
-        tick_ms: None,
+        tick_ms: Some(TICK_MS),
         refused_share_max: opened.spec.refusals.share_max,
     }
 }

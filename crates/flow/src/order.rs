@@ -1,8 +1,11 @@
 //! The order of records across partitions, inside a cut.
 //!
 //! A merge of heads, never a sort: a partition's own order stays. Each record has a key that
-//! depends on its partition alone: the greatest, so far, of the lesser of two neighbouring
-//! timestamps. One record from the year 2099 therefore moves nothing; two in a row must agree.
+//! depends on its partition alone: the greatest, so far, of the lesser of two neighbouring event
+//! times. One record from the year 2099 therefore moves nothing; two in a row must agree. Event
+//! times and not the log's, since whoever loads two topics one after the other stamps all records
+//! of the second after those of the first. A record that was refused has no time that means
+//! anything: it goes where its partition stands, and moves nothing.
 //! Equal keys: features before labels, then the input's name, then the partition.
 
 use alluvium_learn::{Reader, StateError, Time, Writer};
@@ -14,17 +17,21 @@ pub struct OrderKey {
 }
 
 impl OrderKey {
-    /// The key of the next record, by its timestamp.
-    pub fn of(&self, time: Time) -> Time {
-        match self.newest {
-            None => time,
-            Some((key, last)) => key.max(time.min(last)),
+    /// The key of the next record, by its event time; `None` where it was refused: the present
+    /// key, and before the first record that was not, the least there is.
+    pub fn of(&self, time: Option<Time>) -> Time {
+        match (self.newest, time) {
+            (None, time) => time.unwrap_or(Time::MIN),
+            (Some((key, last)), Some(time)) => key.max(time.min(last)),
+            (Some((key, _)), None) => key,
         }
     }
 
-    /// Takes the next record.
-    pub fn take(&mut self, time: Time) {
-        self.newest = Some((self.of(time), time));
+    /// Takes the next record; one that was refused changes nothing.
+    pub fn take(&mut self, time: Option<Time>) {
+        if let Some(time) = time {
+            self.newest = Some((self.of(Some(time)), time));
+        }
     }
 
     /// Writes it.
@@ -82,8 +89,8 @@ mod tests {
         let keys: Vec<Time> = [10, 11, 9_999, 12, 13]
             .into_iter()
             .map(|time| {
-                let of = key.of(time);
-                key.take(time);
+                let of = key.of(Some(time));
+                key.take(Some(time));
                 of
             })
             .collect();
@@ -91,12 +98,27 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_record_goes_where_its_partition_stands_and_moves_nothing() {
+        let mut key = OrderKey::default();
+        let mut bare = OrderKey::default();
+        let times = [None, Some(10), None, Some(12), None, None, Some(11)];
+        let keys = times.map(|time| {
+            let of = key.of(time);
+            key.take(time);
+            of
+        });
+        assert_eq!(keys, [Time::MIN, 10, 10, 10, 10, 10, 11]);
+        times.into_iter().flatten().for_each(|time| bare.take(Some(time)));
+        assert_eq!(key, bare);
+    }
+
+    #[test]
     fn two_wild_timestamps_in_a_row_agree() {
         let mut key = OrderKey::default();
         for time in [10, 9_999, 9_999] {
-            key.take(time);
+            key.take(Some(time));
         }
-        assert_eq!(key.of(12), 9_999);
+        assert_eq!(key.of(Some(12)), 9_999);
     }
 
     #[test]

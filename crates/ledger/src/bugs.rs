@@ -32,11 +32,15 @@ pub enum Bug {
     NewestControlInManifest,
     /// A manifest says of the outputs where they end when it is written.
     EndsAtManifest,
+    /// Partitions are merged by the log's times.
+    MergeByLogTime,
+    /// The time of a record that was refused has a say in the merge.
+    RefusedHaveTimes,
 }
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 14] = [
+    pub const ALL: [Bug; 16] = [
         Bug::LearnOnAcknowledgement,
         Bug::OutputsBeforeTerm,
         Bug::StaleOutputEnds,
@@ -51,6 +55,8 @@ impl Bug {
         Bug::ZombiesCount,
         Bug::NewestControlInManifest,
         Bug::EndsAtManifest,
+        Bug::MergeByLogTime,
+        Bug::RefusedHaveTimes,
     ];
 }
 

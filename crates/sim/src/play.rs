@@ -21,6 +21,9 @@ use crate::{
     scene::{File, PREFIX, Scene, Size},
 };
 
+/// When a run begins: so late that a clock can be set back by ten years.
+const BEGIN_MS: Time = 1_000_000_000_000;
+
 /// Turns after which a keeper without faults must be done.
 const TURNS_MAX: u64 = 60_000;
 
@@ -42,7 +45,7 @@ struct Actor {
 }
 
 /// What may happen, in the order of the weights.
-const HAPPENINGS: usize = 14;
+const HAPPENINGS: usize = 15;
 
 pub(crate) struct Play {
     kind: Kind,
@@ -103,7 +106,7 @@ impl Play {
             halted: false,
         };
         let actors = (0..size.keepers).map(actor).collect();
-        let weights = weights(kind, &mut random);
+        let (weights, file) = (weights(kind, &mut random), scene.first);
         let mut play = Play {
             kind,
             size,
@@ -112,9 +115,9 @@ impl Play {
             scene,
             actors,
             arrived: BTreeMap::new(),
-            file: File { learned: 0, runs: 0 },
+            file,
             decided: 0,
-            now: 1_000,
+            now: BEGIN_MS,
             weights,
             requests: 0,
             stats: Stats::default(),
@@ -204,6 +207,7 @@ impl Play {
             11 => self.truncate(),
             12 => self.now += self.random.below(12_000) as Time,
             13 => self.actors[actor].stop = self.random.chance(300),
+            14 => self.set_clock(actor),
             _ => {}
         }
         Ok(())
@@ -259,8 +263,8 @@ impl Play {
             waiting_bytes: [300, 3_000, 1 << 20, 1 << 20][random.index(4)],
             cut_ms: [0, 0, 0, 20][random.index(4)],
             retry_ms: [0, 0, 2][random.index(3)],
-            tick_ms: (self.kind != Kind::Finished && random.chance(300))
-                .then(|| random.between(10, 300) as i64),
+            tick_ms: (self.kind != Kind::Finished && random.chance(500))
+                .then(|| random.between(1, 100) as i64),
             refused_share_max: 1.0,
         }
     }
@@ -269,7 +273,7 @@ impl Play {
         let actor = &mut self.actors[number];
         let Some(keeper) = &mut actor.keeper else { return Ok(()) };
         let signals = Signals { lease: actor.lease, stop: actor.stop };
-        let now = (self.now + actor.skew).max(0);
+        let now = self.now + actor.skew;
         let result = keeper.turn(now, signals);
         let (term, waiting) = if self.tell {
             let progress = keeper.progress();
@@ -448,7 +452,7 @@ fn faults(kind: Kind, random: &mut Random) -> Faults {
 
 /// Each seed has its own mix of events.
 fn weights(kind: Kind, random: &mut Random) -> [u32; HAPPENINGS] {
-    let mut weights = [1200, 900, 60, 8, 12, 8, 6, 6, 20, 6, 4, 6, 3, 4];
+    let mut weights = [1200, 900, 60, 8, 12, 8, 6, 6, 20, 6, 4, 6, 3, 4, 4];
     for weight in &mut weights[3..] {
         if random.chance(250) {
             *weight = 0;

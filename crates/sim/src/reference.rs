@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use alluvium_flow::{
     Batch, Chain, Decision, Effects, Headers, Input, ModelRecord, OutTopic, Pipeline, Run,
-    Sections, Settings, decode::Rows,
+    Sections, Settings,
+    decode::{Decoder, Rows},
 };
-use alluvium_learn::Time;
+use alluvium_learn::{Over, Time};
 use alluvium_ledger::control::{At, Body, Control};
 
 use crate::log::{Kept, Landed};
@@ -26,7 +27,7 @@ pub(crate) struct Expected {
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) position: u64,
-    /// The key of the newest record taken, and its timestamp.
+    /// The key of the newest record taken that was not refused when it was read, and its time.
     pub(crate) newest: Option<(Time, Time)>,
     pub(crate) chain: Chain,
     next: usize,
@@ -54,6 +55,9 @@ pub(crate) struct Reference {
     pub(crate) steps: u64,
     pub(crate) alarms: u64,
     pub(crate) refused: u64,
+    /// Of these, how many for their time.
+    pub(crate) mistimed: u64,
+    pub(crate) ticks: u64,
     /// How often records were passed over.
     pub(crate) skipped: u64,
     pub(crate) versions: BTreeMap<(Arc<str>, u64), String>,
@@ -63,10 +67,15 @@ pub(crate) struct Reference {
     pub(crate) complaint: Option<String>,
 }
 
+/// More than all clocks of a run together go on by, leaps left out, in milliseconds.
+const RUN_MS: Time = 3_600_000;
+
 /// The loop.
 pub(crate) struct Trainer<'a> {
     inputs: &'a BTreeMap<(String, u32), Vec<Landed>>,
     pipeline: Option<Pipeline>,
+    /// One for each input, as the settings in force would have it.
+    decoders: Vec<Box<dyn Decoder>>,
     effects: Effects,
     requests: BTreeMap<u64, Decision>,
     catchup: BTreeMap<(Arc<str>, u32), u64>,
@@ -79,6 +88,7 @@ impl<'a> Trainer<'a> {
         Trainer {
             inputs,
             pipeline: None,
+            decoders: Vec::new(),
             effects: Effects::default(),
             requests: BTreeMap::new(),
             catchup: BTreeMap::new(),
@@ -134,6 +144,8 @@ impl<'a> Trainer<'a> {
             self.found.steps = pipeline.steps();
             self.found.alarms = pipeline.counters().alarms;
             self.found.refused = pipeline.counters().refused;
+            let by = |code: &str| pipeline.counters().refused_by.get(code).copied().unwrap_or(0);
+            self.found.mistimed = by("late") + by("ahead");
             self.found.digests = ["linear", "tree"].map(|m| pipeline.state_digest(m)).to_vec();
         }
         self.found
@@ -154,7 +166,7 @@ impl<'a> Trainer<'a> {
         match body {
             Body::Settings(settings) => match &self.pipeline {
                 None => match Pipeline::build(settings) {
-                    Ok(built) => self.pipeline = Some(built),
+                    Ok(built) => (self.pipeline, self.decoders) = (Some(built), Vec::new()),
                     Err(why) => self.found.complaint = Some(why.to_string()),
                 },
                 Some(_) => self.step(Input::Settings(settings)),
@@ -174,7 +186,29 @@ impl<'a> Trainer<'a> {
                     self.step(Input::Publish);
                 }
             }
-            Body::Tick { time } => self.step(Input::Tick(*time)),
+            Body::Tick { time } => {
+                self.tick(offset, *time);
+                self.step(Input::Tick(*time));
+            }
+        }
+    }
+
+    /// Nobody says that time has passed but where something waits for it; and whatever the clocks
+    /// do, time goes on by no more than a run of ours takes.
+    fn tick(&mut self, offset: u64, time: Time) {
+        self.found.ticks += 1;
+        let Some(pipeline) = &self.pipeline else { return };
+        let counters = pipeline.counters();
+        let is_by_time = matches!(pipeline.spec().versions.every, Over::Time(_));
+        let is_due = counters.due.is_some_and(|due| due <= time) && pipeline.has_unpublished();
+        if !is_by_time || !is_due {
+            let why = format!("the tick at control:{offset} has nothing to do");
+            self.found.complaint.get_or_insert(why);
+        }
+        let moved = counters.time.map(|known| time - known);
+        if !moved.is_some_and(|moved| (0..RUN_MS).contains(&moved)) {
+            let why = format!("the tick at control:{offset} moves time by {moved:?}");
+            self.found.complaint.get_or_insert(why);
         }
     }
 
@@ -216,7 +250,8 @@ impl<'a> Trainer<'a> {
                 let Some(landed) = records.get(place.next).filter(|l| l.offset < at.offset) else {
                     continue;
                 };
-                let key = key_of(place.newest, landed.record.time);
+                let newest = place.newest;
+                let key = key_of(newest, self.time_of(at, landed));
                 let is_less = least.is_none_or(|(least, other, _)| {
                     (key, &at.input, at.partition) < (least, &other.input, other.partition)
                 });
@@ -225,8 +260,9 @@ impl<'a> Trainer<'a> {
                 }
             }
             let Some((key, at, landed)) = least else { break };
+            let time = self.time_of(at, landed);
             if let Some(place) = self.found.places.get_mut(&place_of(at)) {
-                place.newest = Some((key, landed.record.time));
+                place.newest = time.map(|time| (key, time)).or(place.newest);
                 place.position = landed.offset + 1;
             }
             self.learn_record(at, landed);
@@ -238,19 +274,41 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn learn_record(&mut self, at: &At, landed: &Landed) {
-        let Some(pipeline) = &self.pipeline else { return };
-        let Some(input) = pipeline.inputs().iter().position(|input| input.name == at.input) else {
-            return;
-        };
+    /// One record, read as the settings in force have it, and which input it is of.
+    fn decode(&mut self, at: &At, landed: &Landed) -> Option<(usize, Batch, Rows)> {
+        let inputs = self.pipeline.as_ref()?.inputs();
+        let input = inputs.iter().position(|input| input.name == at.input)?;
+        if self.decoders.is_empty() {
+            self.decoders = inputs.iter().map(|input| input.decoder()).collect();
+        }
         let (mut batch, mut rows) = (Batch::new(), Rows::default());
         let record = &landed.record;
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
         batch.push(landed.offset, record.time, key, value, record.headers());
+        self.decoders[input].decode(at.partition, &batch, &mut rows);
+        Some((input, batch, rows))
+    }
+
+    /// The time of a record, read by hand: its last column where the settings in force name a time,
+    /// else the log's. `None` if it was refused.
+    fn time_of(&mut self, at: &At, landed: &Landed) -> Option<Time> {
+        let (_, _, rows) = self.decode(at, landed)?;
+        if rows.refusals[0].is_some() {
+            return None;
+        }
+        let settings = self.pipeline.as_ref()?.settings();
+        if settings.learned["input"][&*at.input].get("time").is_none() {
+            return Some(landed.record.time);
+        }
+        let value = std::str::from_utf8(landed.record.value.as_deref()?).ok()?;
+        value.rsplit(',').next()?.parse().ok()
+    }
+
+    fn learn_record(&mut self, at: &At, landed: &Landed) {
+        let Some((input, batch, rows)) = self.decode(at, landed) else { return };
         if let Some(place) = self.found.places.get_mut(&place_of(at)) {
             place.chain.add(&batch.get(0));
         }
-        pipeline.inputs()[input].decoder().decode(at.partition, &batch, &mut rows);
         let (batch, rows, partition) = (&batch, &rows, at.partition);
         self.step(Input::Records(Run { input, partition, batch, rows, range: 0..1 }));
     }
@@ -261,6 +319,9 @@ impl<'a> Trainer<'a> {
             return;
         };
         self.effects.clear();
+        if matches!(input, Input::Decided(_) | Input::Settings(_)) {
+            self.decoders.clear();
+        }
         pipeline.step(input, &mut self.effects);
         let effects = &self.effects;
         for output in &effects.outputs {
@@ -287,7 +348,11 @@ fn place_of(at: &At) -> (Arc<str>, u32) {
     (at.input.clone(), at.partition)
 }
 
-/// The greatest, so far, of the lesser of two neighbouring timestamps.
-fn key_of(newest: Option<(Time, Time)>, time: Time) -> Time {
-    newest.map_or(time, |(key, before)| key.max(before.min(time)))
+/// The greatest, so far, of the lesser of two neighbouring times; a record without one goes along
+/// with what came before it.
+fn key_of(newest: Option<(Time, Time)>, time: Option<Time>) -> Time {
+    match time {
+        Some(time) => newest.map_or(time, |(key, before)| key.max(before.min(time))),
+        None => newest.map_or(Time::MIN, |(key, _)| key),
+    }
 }

@@ -97,6 +97,10 @@ pub struct Stats {
     pub alarms: u64,
     /// Records refused.
     pub refused: u64,
+    /// Of these, how many for their time.
+    pub mistimed: u64,
+    /// How often a writer said that time has passed.
+    pub ticks: u64,
     /// Requests adopted.
     pub adopted: u64,
     /// How often records were passed over.
@@ -124,6 +128,8 @@ impl Stats {
         self.versions += other.versions;
         self.alarms += other.alarms;
         self.refused += other.refused;
+        self.mistimed += other.mistimed;
+        self.ticks += other.ticks;
         self.adopted += other.adopted;
         self.skipped += other.skipped;
         self.halts += other.halts;
@@ -222,6 +228,8 @@ pub(crate) fn judge(play: &mut Play) -> Result<Stats, String> {
     stats.steps = reference.steps;
     stats.alarms = reference.alarms;
     stats.refused = reference.refused;
+    stats.mistimed = reference.mistimed;
+    stats.ticks = reference.ticks;
     stats.adopted = reference.adopted.values().sum();
     stats.skipped = reference.skipped;
     stats.terms = reference.terms;

@@ -60,28 +60,43 @@ pub(crate) struct File {
 /// Inputs and files.
 pub(crate) struct Scene {
     pub(crate) inputs: Vec<InputTopic>,
+    /// What everybody begins with.
+    pub(crate) first: File,
     settings: BTreeMap<File, Arc<Settings>>,
+    shape: Shape,
+}
+
+/// What all files of a scene have in common.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
     has_two_inputs: bool,
+    /// Whether records have a time of their own; how late they may be.
+    times: Option<Option<&'static str>>,
 }
 
 impl Scene {
     pub(crate) fn new(size: Size, random: &mut Random) -> Scene {
-        let has_two_inputs = random.chance(300);
+        let has_two_inputs = random.chance(400);
+        let late_max = [None, None, Some("300 ms"), Some("20 min")];
+        let times = random.chance(400).then(|| *random.pick(&late_max));
         let names: &[&str] = if has_two_inputs { &["x", "y"] } else { &["x"] };
-        let topic = |name: &&'static str| {
+        let topic = |(number, name): (usize, &&'static str)| {
             let count = random.between(1, if has_two_inputs { 2 } else { 3 });
-            let partitions = (0..count).map(|_| records(size.records_max, random)).collect();
-            InputTopic { name, partitions }
+            // One topic after the other, hours after what they tell of.
+            let loaded = times.map(|_| LOADED_MS + number as Time * HOUR_MS * 2);
+            let partitions = (0..count).map(|_| records(size.records_max, loaded, random));
+            InputTopic { name, partitions: partitions.collect() }
         };
-        let inputs = names.iter().map(topic).collect();
-        Scene { inputs, settings: BTreeMap::new(), has_two_inputs }
+        let inputs = names.iter().enumerate().map(topic).collect();
+        let first = File { learned: 0, runs: 2 * u64::from(random.chance(350)) };
+        Scene { inputs, first, settings: BTreeMap::new(), shape: Shape { has_two_inputs, times } }
     }
 
     /// The settings of a file.
     pub(crate) fn settings(&mut self, file: File) -> Arc<Settings> {
-        let two = self.has_two_inputs;
+        let shape = self.shape;
         let made = self.settings.entry(file);
-        made.or_insert_with(|| Arc::new(settings(file, two))).clone()
+        made.or_insert_with(|| Arc::new(settings(file, shape))).clone()
     }
 
     /// A file whose running half is another.
@@ -109,18 +124,44 @@ impl Scene {
     }
 }
 
-fn settings(file: File, has_two_inputs: bool) -> Settings {
-    let format = json!({ "format": { "csv": { "columns": ["a", "b", "cat", "class"] } } });
-    let mut inputs = json!({ "x": format });
-    if has_two_inputs {
-        inputs["y"] = format;
+const HOUR_MS: Time = 3_600_000;
+
+/// When the first topic of records with a time of their own was loaded.
+const LOADED_MS: Time = 11 * HOUR_MS;
+
+/// How the records of an input are read. Other learning may mean other times: whoever adopts it
+/// goes on with another order from the very next record.
+fn input(file: File, shape: Shape) -> Value {
+    let Some(late_max) = shape.times else {
+        return json!({ "format": { "csv": { "columns": ["a", "b", "cat", "class"] } } });
+    };
+    let columns = ["a", "b", "cat", "class", "at"];
+    let mut input = json!({ "format": { "csv": { "columns": columns } } });
+    if let Some(late_max) = late_max {
+        input["late_max"] = late_max.into();
+    }
+    match file.learned {
+        0 => input["time"] = json!({ "ms": "at" }),
+        1 => {
+            input["time"] = json!({ "ms": "at" });
+            input["ahead_max"] = "2 h".into();
+        }
+        _ => {}
+    }
+    input
+}
+
+fn settings(file: File, shape: Shape) -> Settings {
+    let mut inputs = json!({ "x": input(file, shape) });
+    if shape.has_two_inputs {
+        inputs["y"] = input(file, shape);
     }
     let adwin = json!({ "adwin": { "delta": 0.9, "clock": 1, "only_increase": false } });
     let step = [0.1, 0.3, 0.7][file.learned as usize];
     let runs: [Value; 4] = [
         json!({ "every": "7 records", "keep": "2 versions" }),
         json!({ "every": "3 records", "keep": "5 versions" }),
-        json!({ "every": "200 ms", "keep": "3 versions" }),
+        json!({ "every": "40 ms", "keep": "3 versions" }),
         json!({ "every": "7 records", "keep": "1 s" }),
     ];
     let carry = [json!([]), json!(["cat", "scaled.a"]), json!(["b"]), json!(["cat"])];
@@ -159,15 +200,16 @@ fn settings(file: File, has_two_inputs: bool) -> Settings {
         "versions": runs[file.runs as usize],
         "predictions": {
             "carry": carry[file.runs as usize],
-            "answer": if file.runs == 2 { "live" } else { "all" },
+            "answer": if file.runs == 1 { "live" } else { "all" },
         },
     });
     let spec: Spec = serde_json::from_value(whole).expect("the settings above are right");
     Settings::of(&spec)
 }
 
-/// The records of one partition, with wild timestamps and some garbage.
-fn records(most: u64, random: &mut Random) -> Vec<Kept> {
+/// The records of one partition, with wild timestamps and some garbage. Where they were loaded, the
+/// log has the time of that, and they have one of their own.
+fn records(most: u64, loaded: Option<Time>, random: &mut Random) -> Vec<Kept> {
     let count = random.between(most / 2, most);
     let mut time = 1_000 + random.below(50) as Time;
     let turning = random.below(count + 1);
@@ -181,13 +223,32 @@ fn records(most: u64, random: &mut Random) -> Vec<Kept> {
         };
         let key = random.chance(500).then(|| format!("k{}", random.below(3)).into_bytes().into());
         let value = value(index >= turning, random);
-        Kept { time: at, key, value, headers: Box::default() }
+        let (time, value) = match loaded {
+            None => (at, value),
+            Some(loaded) => {
+                let logged = loaded + if random.chance(50) { at } else { time };
+                (logged, value.map(|value| format!("{value},{}", stated(at, logged, random))))
+            }
+        };
+        let value = value.map(|value| value.into_bytes().into());
+        Kept { time, key, value, headers: Box::default() }
     };
     (0..count).map(&mut one).collect()
 }
 
-fn value(turned: bool, random: &mut Random) -> Option<Box<[u8]>> {
-    let text = match random.below(24) {
+/// The time that a record states: sometimes none, sometimes one that cannot be.
+fn stated(at: Time, logged: Time, random: &mut Random) -> String {
+    match random.below(40) {
+        0 => "soon".to_string(),
+        1 => "-5".to_string(),
+        2 => (logged + HOUR_MS * 3 / 2).to_string(),
+        3 => (logged + 5 * HOUR_MS).to_string(),
+        _ => at.to_string(),
+    }
+}
+
+fn value(turned: bool, random: &mut Random) -> Option<String> {
+    Some(match random.below(24) {
         0 => return None,
         1 => "garbage".to_string(),
         2 => "1,2,c0,7".to_string(),
@@ -198,6 +259,5 @@ fn value(turned: bool, random: &mut Random) -> Option<Box<[u8]>> {
             let b = if random.chance(80) { String::new() } else { format!("{}.5", b) };
             format!("{a},{b},c{},{}", random.below(6), u8::from(is_one))
         }
-    };
-    Some(text.into_bytes().into())
+    })
 }

@@ -34,6 +34,7 @@ fn base_keeps_every_promise() {
     // 700, as other seeds go. A fault that no longer bites leaves next to none.
     assert!(sum.doubles > 200, "{sum:?}");
     assert!(sum.skipped > 40, "{sum:?}");
+    assert!(sum.mistimed > 500 && sum.ticks > 30, "{sum:?}");
     assert!(sum.alarms > 100 && sum.refused > 1_000 && sum.halts > 50, "{sum:?}");
 }
 

@@ -129,6 +129,8 @@ pub(super) fn words(reason: Reason) -> &'static str {
         Reason::OutOfRange => "it is out of range",
         Reason::UnknownClass => "it is no class",
         Reason::BadTime => "it cannot be read as a time",
+        Reason::Ahead => "it lies in the future",
+        Reason::Late => "it is too late",
     }
 }
 

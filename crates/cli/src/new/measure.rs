@@ -86,7 +86,8 @@ pub(super) fn measure(sample: &Sample, spec: &Spec) -> anyhow::Result<Measured> 
         }
     };
     sample.each(|line| {
-        batch.push(0, 0, None, Some(line), Headers::default());
+        // No time of the log's: it will be that of loading, which no event time is held to here.
+        batch.push(0, -1, None, Some(line), Headers::default());
         if batch.len() >= BATCH_RECORDS || batch.bytes().len() >= BATCH_BYTES {
             settle(&mut batch);
         }

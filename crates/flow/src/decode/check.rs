@@ -171,7 +171,7 @@ mod tests {
             assert!(plan(&["x"], delimiter, "x", Kind::Id).check().is_ok());
         }
         let mut seconds = plan(&["x"], b',', "x", Kind::Id);
-        seconds.time = Some(TimeField { path: Path::Time, unit: TimeUnit::Seconds });
+        seconds.time = Some(TimeField { path: Path::Time, unit: TimeUnit::Seconds, ahead_max: 0 });
         assert!(error(seconds).contains("milliseconds"));
     }
 }

@@ -20,7 +20,7 @@ mod scan;
 mod trie;
 
 use super::place::{Layout, Row, Target, What, is_utf8};
-use super::{Decoder, Plan, RECORD_BYTES_MAX, Reason, Rows};
+use super::{Decoder, Plan, RECORD_BYTES_MAX, Reason, Rows, TimeUnit};
 use crate::Batch;
 use crate::decode::number;
 use scan::{Scanner, Text, Token};
@@ -317,13 +317,13 @@ fn take(row: &mut Row<'_>, target: &Target, token: Token<'_>, scratch: &mut Vec<
             text.unescape(scratch);
             row.text(target, scratch);
         }
-        (What::Time(unit), Token::Number { text, .. }) if unit != super::TimeUnit::Rfc3339 => {
-            row.time(target, text, unit);
+        (What::Time { unit, .. }, Token::Number { text, .. }) if unit != TimeUnit::Rfc3339 => {
+            row.time(target, text);
         }
-        (What::Time(unit), Token::Text(text)) if unit == super::TimeUnit::Rfc3339 => {
+        (What::Time { unit: TimeUnit::Rfc3339, .. }, Token::Text(text)) => {
             scratch.clear();
             text.unescape(scratch);
-            row.time(target, scratch, unit);
+            row.time(target, scratch);
         }
         _ => row.bad(target, Reason::WrongKind),
     }

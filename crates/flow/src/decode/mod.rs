@@ -17,6 +17,7 @@ use alluvium_learn::Time;
 use crate::Batch;
 
 pub use lines::{Framing, Lines};
+pub(crate) use time::shown;
 pub use time::{TIME_MAX, TIME_MIN};
 
 /// The most bytes a record's value may have: 1 MiB. Larger ones are refused as
@@ -156,6 +157,9 @@ pub struct TimeField {
     pub path: Path,
     /// How it is written.
     pub unit: TimeUnit,
+    /// How far it may lie ahead of the log's timestamp, in milliseconds. A record to which the log
+    /// gives no time, which is to say a negative one, cannot be held to it.
+    pub ahead_max: u64,
 }
 
 /// How an event time is written.
@@ -199,6 +203,11 @@ pub enum Reason {
     UnknownClass,
     /// The event time cannot be read.
     BadTime,
+    /// The event time lies too far ahead of the log's timestamp.
+    Ahead,
+    /// The event time lies too far behind the greatest one so far. The pipeline's verdict, never a
+    /// decoder's: it depends on what came before.
+    Late,
 }
 
 /// A record turned away.
@@ -226,7 +235,8 @@ pub struct Rows {
     pub bytes: Vec<u8>,
     /// Identities, as XXH3-64 of their text (an integer's text is its decimal digits).
     pub ids: Vec<u64>,
-    /// Event times, from [`TIME_MIN`] to [`TIME_MAX`]; the log's own timestamp is brought there.
+    /// Event times, from [`TIME_MIN`] to [`TIME_MAX`]; the log's own timestamp is brought there. Of a
+    /// row that was refused as [`Reason::Ahead`] the time that it was refused for.
     pub times: Vec<Time>,
     /// Why a row was turned away; `None` for a good one.
     pub refusals: Vec<Option<Refusal>>,

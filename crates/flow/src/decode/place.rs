@@ -22,7 +22,7 @@ pub(super) enum What {
     Flag { place: usize },
     Text { place: usize, bytes_max: usize },
     Id { place: usize },
-    Time(TimeUnit),
+    Time { unit: TimeUnit, ahead_max: u64 },
 }
 
 /// An array that must have exactly so many elements, each of which has a target of its own.
@@ -83,7 +83,7 @@ impl Layout {
             layout.add(&label.path, target);
         }
         if let Some(time) = &plan.time {
-            let what = What::Time(time.unit);
+            let what = What::Time { unit: time.unit, ahead_max: time.ahead_max };
             let field = field + 1;
             let target = Target { what, field, missing_is_gap: false, bad_is_gap: false };
             layout.add(&time.path, target);
@@ -128,6 +128,8 @@ pub(super) struct Row<'a> {
     bytes: &'a mut Vec<u8>,
     ids: &'a mut [u64],
     time: &'a mut Time,
+    /// The log's timestamp.
+    logged: Time,
     refusal: Option<Refusal>,
 }
 
@@ -156,6 +158,7 @@ impl Rows {
             bytes: &mut self.bytes,
             ids: &mut self.ids[ids..],
             time: &mut time,
+            logged: record.time,
             refusal: None,
         };
         let whole = fill(&mut row);
@@ -186,7 +189,7 @@ impl Row<'_> {
     #[cold]
     pub(super) fn bad(&mut self, target: &Target, reason: Reason) {
         let reason = match target.what {
-            What::Time(_) => Reason::BadTime,
+            What::Time { .. } => Reason::BadTime,
             _ => reason,
         };
         if !target.bad_is_gap {
@@ -247,11 +250,15 @@ impl Row<'_> {
         }
     }
 
-    /// An event time that was read.
-    pub(super) fn time(&mut self, target: &Target, text: &[u8], unit: TimeUnit) {
-        match time::parse(text, unit) {
-            Some(time) => *self.time = time,
-            None => self.bad(target, Reason::BadTime),
+    /// An event time as it is written.
+    pub(super) fn time(&mut self, target: &Target, text: &[u8]) {
+        let What::Time { unit, ahead_max } = target.what else { return };
+        let Some(time) = time::parse(text, unit) else {
+            return self.bad(target, Reason::BadTime);
+        };
+        *self.time = time;
+        if self.logged >= 0 && time > self.logged.saturating_add_unsigned(ahead_max) {
+            self.refuse(target, Reason::Ahead);
         }
     }
 
@@ -270,7 +277,7 @@ impl Row<'_> {
                 b"false" | b"0" => self.flag(place, false),
                 _ => self.bad(target, Reason::WrongKind),
             },
-            What::Time(unit) => self.time(target, bare, unit),
+            What::Time { .. } => self.time(target, bare),
         }
     }
 

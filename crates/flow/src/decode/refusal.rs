@@ -6,7 +6,7 @@ use super::{Plan, Reason, Refusal};
 
 impl Reason {
     /// Every reason, in the order of the declaration: for tables of counters.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 15] = [
         Reason::Empty,
         Reason::TooLarge,
         Reason::NotUtf8,
@@ -20,6 +20,8 @@ impl Reason {
         Reason::OutOfRange,
         Reason::UnknownClass,
         Reason::BadTime,
+        Reason::Ahead,
+        Reason::Late,
     ];
 
     /// Its name in the dead-letter topic and in metrics. Never changes.
@@ -38,6 +40,8 @@ impl Reason {
             Reason::OutOfRange => "out_of_range",
             Reason::UnknownClass => "unknown_class",
             Reason::BadTime => "bad_time",
+            Reason::Ahead => "ahead",
+            Reason::Late => "late",
         }
     }
 
@@ -59,6 +63,8 @@ impl Reason {
             Reason::OutOfRange => "is outside its bounds",
             Reason::UnknownClass => "is a class that is not in the list",
             Reason::BadTime => "cannot be read as an event time",
+            Reason::Ahead => "is further ahead of the log's own timestamp than `ahead_max`",
+            Reason::Late => "is further behind the greatest event time so far than `late_max`",
         }
     }
 }
@@ -119,6 +125,10 @@ mod tests {
         assert_eq!(
             words(Reason::BadTime, Some(2)),
             "the event time cannot be read as an event time"
+        );
+        assert_eq!(
+            words(Reason::Late, Some(2)),
+            "the event time is further behind the greatest event time so far than `late_max`"
         );
         assert_eq!(words(Reason::NotUtf8, None), "the record is not UTF-8");
     }

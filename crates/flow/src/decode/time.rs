@@ -13,6 +13,22 @@ pub const TIME_MAX: Time = i64::MAX / 1_000_000;
 
 const DAY_SECONDS: i64 = 86_400;
 
+/// A time as RFC 3339, in UTC, to the millisecond.
+pub(crate) fn shown(time: Time) -> String {
+    let (seconds, milliseconds) = (time.div_euclid(1000), time.rem_euclid(1000));
+    let (days, second) = (seconds.div_euclid(DAY_SECONDS), seconds.rem_euclid(DAY_SECONDS));
+    // No year is longer than this: never above the right one, and seldom more than one below.
+    let mut year = 1970 + days.div_euclid(366);
+    while days_since_1970(year + 1, 1, 1) <= days {
+        year += 1;
+    }
+    let is_begun = |month: &i64| days_since_1970(year, *month, 1) <= days;
+    let month = (1..=12).rev().find(is_begun).unwrap_or(1);
+    let day = days - days_since_1970(year, month, 1) + 1;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
+}
+
 /// Reads an event time. A fraction of a millisecond is cut off. `None` when it is not written in
 /// that unit, or outside [`TIME_MIN`] and [`TIME_MAX`].
 pub(super) fn parse(text: &[u8], unit: TimeUnit) -> Option<Time> {
@@ -200,6 +216,15 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse(text.as_bytes(), TimeUnit::Rfc3339), *expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_that_is_shown_can_be_read() {
+        let days = (0..=TIME_MAX).step_by(86_400_000 / 2 + 1);
+        for time in days.chain([TIME_MAX, 951_782_400_000, 951_868_799_999]) {
+            assert_eq!(rfc3339(shown(time).as_bytes()), Some(time));
+        }
+        assert_eq!(shown(1_795_266_000_250), "2026-11-21T13:00:00.250Z");
     }
 
     #[test]

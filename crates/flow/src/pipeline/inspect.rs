@@ -10,7 +10,10 @@ use super::{
     admit::{Truth, text},
     plan::{Category, FILLED},
 };
-use crate::decode::{Refusal, Rows};
+use crate::{
+    Run,
+    decode::{Refusal, Rows},
+};
 
 /// A record as the pipeline sees it just before it learns it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,28 +31,23 @@ pub struct Inspected {
 }
 
 impl Pipeline {
-    /// Looks at one decoded record; nothing that is kept changes.
+    /// Looks at one decoded record, by its index in a run's batch; nothing that is kept changes.
     ///
     /// # Errors
     /// When the record is turned away.
-    pub fn inspect(
-        &mut self,
-        input: usize,
-        rows: &Rows,
-        index: usize,
-    ) -> Result<Inspected, Refusal> {
-        if let Some(refusal) = rows.refusals[index] {
+    pub fn inspect(&mut self, run: &Run<'_>, index: usize) -> Result<Inspected, Refusal> {
+        let (rows, time) = (run.rows, run.rows.times[index]);
+        if let Some(refusal) = rows.refusals[index].or_else(|| self.lateness(run.input, time)) {
             return Err(refusal);
         }
-        let truth = self.truth(input, rows, index)?;
-        let time = rows.times[index];
+        let truth = self.truth(run.input, rows, index)?;
         let label = match truth {
             Truth::Nothing => Value::Null,
             Truth::Class(code) => self.classes.name(code).into(),
             Truth::NewClass(span) => text(rows, span).into(),
             Truth::Number(value) => value.into(),
         };
-        if self.inputs[input].is_label {
+        if self.inputs[run.input].is_label {
             let name = self.spec.label.as_ref().and_then(|label| label.matches.clone());
             let id = format!("{:016x}", rows.ids[index]).into();
             let fields = name.map(|name| (name, id)).into_iter().collect();

@@ -132,20 +132,24 @@ impl Pipeline {
     ) {
         let plan = &self.inputs[run.input].decode;
         let missing = Refusal { reason: Reason::Missing, field: Some(plan.fields.len() as u16) };
+        let time = run.rows.times[index];
+        if let Some(refusal) = self.lateness(run.input, time) {
+            return self.refuse(run, index, refusal, effects);
+        }
         let truth = match self.truth(run.input, run.rows, index) {
             Ok(super::admit::Truth::Nothing) => Err(missing),
             other => other,
         };
         let truth = match truth {
             Ok(truth) => truth,
-            Err(refusal) => return self.refuse(run, record, refusal, effects),
+            Err(refusal) => return self.refuse(run, index, refusal, effects),
         };
         self.refusals.note(false);
-        self.counters.time = self.counters.time.max(Some(run.rows.times[index]));
+        self.counters.time = self.counters.time.max(Some(time));
         let label = match self.label(truth, run.rows) {
             Label::Class(code) => f64::from(code),
             Label::Number(value) => value,
-            _ => return self.refuse(run, record, missing, effects),
+            _ => return self.refuse(run, index, missing, effects),
         };
         let Some(mut join) = self.join.take() else { return };
         let id = run.rows.ids[index];
@@ -338,7 +342,7 @@ impl Pipeline {
     }
 
     /// The event time at which the next example or label has waited in vain.
-    pub fn next_in_vain(&self) -> Option<Time> {
+    pub(super) fn next_in_vain(&self) -> Option<Time> {
         self.join.as_ref()?.waiting.next_due()
     }
 

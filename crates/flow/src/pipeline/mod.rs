@@ -7,6 +7,7 @@ mod emit;
 mod inspect;
 mod join;
 mod labels;
+mod lateness;
 mod memory;
 mod mistake;
 mod model;
@@ -75,6 +76,9 @@ pub struct Pipeline {
     refusals: Recent,
     /// Where labels come by an input of their own.
     join: Option<Box<Join>>,
+    /// How many records had been taken when versions were last published. No part of the state: it
+    /// only tells whether it is worth saying that time has passed.
+    published_taken: Option<u64>,
     scratch: Scratch,
 }
 
@@ -223,6 +227,7 @@ impl Pipeline {
             counters: Counters { label_before: f64::NAN, ..Counters::default() },
             refusals: Recent::new(refusals_max),
             join: None,
+            published_taken: None,
             scratch,
         }
     }

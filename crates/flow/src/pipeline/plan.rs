@@ -11,8 +11,7 @@ use super::{Mistake, dictionary::Dictionary, paths};
 use crate::{
     decode,
     spec::{
-        CategoryMissing, Csv, EventTime, Field, FlagMissing, Format, LabelKind, NumberMissing,
-        Spec, StandIn,
+        CategoryMissing, Csv, Field, FlagMissing, Format, LabelKind, NumberMissing, Spec, StandIn,
     },
 };
 
@@ -27,6 +26,8 @@ pub struct InputPlan {
     pub decode: decode::Plan,
     /// Whether its records are labels, and no examples.
     pub is_label: bool,
+    /// How far an event time may lie behind the greatest one so far, in milliseconds.
+    pub late_max: Option<u64>,
 }
 
 impl InputPlan {
@@ -272,16 +273,7 @@ impl Planner<'_> {
                 path: self.path(name, &format, &label.field, "label.field"),
                 is_class: matches!(label.kind, LabelKind::Class(_)),
             });
-            let time = input.time.as_ref().map(|time| {
-                let (path, unit, key) = match time {
-                    EventTime::Ms(path) => (path, decode::TimeUnit::Milliseconds, "ms"),
-                    EventTime::S(path) => (path, decode::TimeUnit::Seconds, "s"),
-                    EventTime::Rfc3339(path) => (path, decode::TimeUnit::Rfc3339, "rfc3339"),
-                };
-                let place = format!("input.{name}.time.{key}");
-                let path = self.path(name, &format, path, &place);
-                decode::TimeField { path, unit }
-            });
+            let time = self.event_time(name, input, &format);
             let decode = decode::Plan { format, fields: decoded, label, time };
             if self.mistakes.is_empty()
                 && let Err(error) = decode.check()
@@ -289,7 +281,8 @@ impl Planner<'_> {
                 self.mistakes.push(Mistake::new(format!("input.{name}"), error.to_string()));
             }
             let (name, topic) = (name.as_str().into(), topic.into());
-            inputs.push(InputPlan { name, topic, decode, is_label });
+            let late_max = input.late_max.map(|span| span.0);
+            inputs.push(InputPlan { name, topic, decode, is_label, late_max });
         }
         inputs
     }
@@ -304,7 +297,7 @@ impl Planner<'_> {
     }
 
     /// Where a value lies in a record of an input: under its own name, or where `paths` says.
-    fn path(
+    pub(super) fn path(
         &mut self,
         input: &str,
         format: &decode::Format,

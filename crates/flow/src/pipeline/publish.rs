@@ -59,6 +59,7 @@ impl Pipeline {
     /// Publishes a version of every model that has moved since its last one.
     pub(super) fn publish(&mut self, effects: &mut Effects) {
         let step = self.counters.steps;
+        self.published_taken = Some(self.taken());
         for index in 0..self.models.len() {
             let name = self.models[index].judged.name.clone();
             let newest = self.registry.of(&name).and_then(|versions| versions.live.last());

@@ -61,7 +61,7 @@ impl Pipeline {
             let place = Some((&*name, run.partition, record.offset));
             self.scratch.emitter.begin(self.counters.steps, place);
             match run.rows.refusals[index] {
-                Some(refusal) => self.refuse(run, &record, refusal, effects),
+                Some(refusal) => self.refuse(run, index, refusal, effects),
                 None if self.inputs[run.input].is_label => {
                     self.label_came(run, index, &record, effects);
                 }
@@ -105,7 +105,7 @@ impl Pipeline {
     }
 
     /// Lets the judges take in what they have noted.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.models.iter_mut().for_each(|model| model.judged.judge.settle());
         self.baselines.iter_mut().for_each(|baseline| baseline.judge.settle());
     }
@@ -117,13 +117,7 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn refuse(
-        &mut self,
-        run: &Run<'_>,
-        record: &Record<'_>,
-        refusal: Refusal,
-        effects: &mut Effects,
-    ) {
+    pub(super) fn refuse(&mut self, run: &Run<'_>, row: usize, refusal: Refusal, effects: &mut Effects) {
         self.counters.refused += 1;
         self.refusals.note(true);
         let code = refusal.reason.code();
@@ -131,21 +125,24 @@ impl Pipeline {
             Some(count) => *count += 1,
             None => drop(self.counters.refused_by.insert(code.into(), 1)),
         }
+        let explained = self.explained(run, row, refusal);
         let plan = &self.inputs[run.input].decode;
-        let explained = refusal.describe(plan).to_string();
         let field = refusal.field.and_then(|field| plan.fields.get(usize::from(field)));
         let field = field.map(|field| field.name.as_str());
         let emitter = &mut self.scratch.emitter;
-        emitter.dead_letter(effects, run.partition, record, code, field, &explained);
+        emitter.dead_letter(effects, run.partition, &run.batch.get(row), code, field, &explained);
     }
 
     fn record(&mut self, run: &Run<'_>, index: usize, record: &Record<'_>, effects: &mut Effects) {
+        let time = run.rows.times[index];
+        if let Some(refusal) = self.lateness(run.input, time) {
+            return self.refuse(run, index, refusal, effects);
+        }
         let truth = match self.truth(run.input, run.rows, index) {
             Ok(truth) => truth,
-            Err(refusal) => return self.refuse(run, record, refusal, effects),
+            Err(refusal) => return self.refuse(run, index, refusal, effects),
         };
         self.refusals.note(false);
-        let time = run.rows.times[index];
         self.counters.time = self.counters.time.max(Some(time));
         self.score(run.rows, index, time);
         if self.answers_backlog() || !effects.backlog {
@@ -295,15 +292,6 @@ impl Pipeline {
             Label::Number(value) => value,
             _ => f64::NAN,
         };
-    }
-
-    fn pass_time(&mut self, time: Time, effects: &mut Effects) {
-        self.counters.time = self.counters.time.max(Some(time));
-        self.pass_waits(effects);
-        if self.is_due() {
-            self.settle();
-            self.publish(effects);
-        }
     }
 
     fn decided(&mut self, decision: &Decision, effects: &mut Effects) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use alluvium_learn::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -29,9 +30,23 @@ pub struct Input {
     #[serde(default)]
     pub paths: BTreeMap<String, String>,
 
-    /// The event time: what spans as `"10 min"` are counted in. Default: the log's own timestamp.
+    /// The event time: what spans as `"10 min"` are counted in, and by which records of several
+    /// partitions are merged. Default: the log's own timestamp.
     #[serde(default)]
     pub time: Option<EventTime>,
+
+    /// How far a record's event time may lie behind the greatest one so far, of all inputs; one
+    /// that is later than that is refused, as `late`. Raising it takes more of what comes late.
+    /// Range: 0 ms and more. Default: left out, so that nothing is too late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_max: Option<Span>,
+
+    /// How far the event time in a record may lie ahead of the log's own timestamp of it; one
+    /// further ahead is refused, as `ahead`, so that one record from the year 2099 cannot move time
+    /// there. Raising it takes more of what clocks that are wrong have dated. Range: 0 ms and more.
+    /// Default: `"1 h"`. Only with `time`.
+    #[serde(default = "one_hour")]
+    pub ahead_max: Span,
 
     /// How many partitions the topic gets if this pipeline creates it. More let more programs
     /// read it at once; an order of all records is kept in any case. Changes nothing of a topic
@@ -43,6 +58,10 @@ pub struct Input {
 
 fn one() -> u32 {
     1
+}
+
+pub(crate) fn one_hour() -> Span {
+    Span(3_600_000)
 }
 
 impl Input {

@@ -25,6 +25,7 @@ pub use fields::{
     CategoryField, CategoryMissing, Field, FlagField, FlagMissing, IdField, LastSeen, NumberField,
     NumberMissing, NumbersField, StandIn, TextField,
 };
+pub(crate) use input::one_hour;
 pub use input::{Csv, EventTime, Format, Input, Json};
 pub use keep::Keep;
 pub use label::{Absent, ClassLabel, Correct, Label, LabelKind, Late, NumberLabel};

@@ -101,6 +101,7 @@ fn plan(format: Format, gaps: bool, is_class: bool) -> Plan {
         time: Some(TimeField {
             path: key("t"),
             unit: if is_csv { TimeUnit::Milliseconds } else { TimeUnit::Seconds },
+            ahead_max: u64::MAX,
         }),
         format,
     }

@@ -38,7 +38,7 @@ fn check(plan: &Plan, cases: &[(&str, Vec<u8>, Verdict)]) {
 }
 
 fn time(unit: TimeUnit) -> Option<TimeField> {
-    Some(TimeField { path: key("t"), unit })
+    Some(TimeField { path: key("t"), unit, ahead_max: u64::MAX })
 }
 
 fn json(fields: Vec<Field>) -> Plan {
@@ -314,6 +314,36 @@ fn times_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_time_is_held_to_the_logs_own() {
+    let mut plan = json(vec![]);
+    plan.time = Some(TimeField { path: key("t"), unit: TimeUnit::Seconds, ahead_max: 1_500 });
+    let mut batch = Batch::new();
+    let cases: &[(i64, &str, Result<i64, Reason>)] = &[
+        (10_000, "11.5", Ok(11_500)),
+        (10_000, "11.501", Err(Reason::Ahead)),
+        (10_000, "4102444800", Err(Reason::Ahead)),
+        (10_000, "0", Ok(0)),
+        (0, "1.501", Err(Reason::Ahead)),
+        // The log has no time for it.
+        (-1, "4102444800", Ok(4_102_444_800_000)),
+        (i64::MAX, "4102444800", Ok(4_102_444_800_000)),
+        (10_000, "9223372036855", Err(Reason::BadTime)),
+    ];
+    for (logged, time, _) in cases {
+        let value = format!(r#"{{"t":{time}}}"#);
+        batch.push(0, *logged, None, Some(value.as_bytes()), Headers::default());
+    }
+    let mut rows = Rows::default();
+    build(&plan).decode(0, &batch, &mut rows);
+    for (index, (logged, time, expected)) in cases.iter().enumerate() {
+        let found = row(&plan, &rows, index).map(|good| good.time);
+        let expected = expected.map_err(|reason| Refusal { reason, field: Some(1) });
+        assert_eq!(found, expected, "{time} at {logged}");
+    }
+    assert_eq!(rows.times[2], 4_102_444_800_000, "what it was refused for is told");
+}
+
+#[test]
 fn gaps_stand_where_values_are_bad_or_missing() {
     let text = Kind::Text { bytes_max: 3 };
     let bounded = Kind::Number { min: 0.0, max: 1.0 };
@@ -403,7 +433,8 @@ fn what_lies_beside_the_value_is_read() {
             field("p", Path::Partition, Kind::Id, false),
         ],
     );
-    plan.time = Some(TimeField { path: Path::Time, unit: TimeUnit::Milliseconds });
+    plan.time = time(TimeUnit::Milliseconds);
+    plan.time.as_mut().unwrap().path = Path::Time;
     let mut headers = Vec::new();
     Headers::encode(&mut headers, "g", b"7");
     Headers::encode(&mut headers, "h", b" 2.5 ");

@@ -213,10 +213,10 @@ pub(crate) fn merged(lanes: &[Lane]) -> Vec<(usize, usize)> {
     loop {
         let heads = lanes.iter().enumerate().filter_map(|(lane, it)| {
             let record = it.records.get(next[lane])?;
-            Some((lane, keys[lane].of(record.time), lane as u32))
+            Some((lane, keys[lane].of(Some(record.time)), lane as u32))
         });
         let Some((lane, _)) = first_and_second(heads) else { return order };
-        keys[lane].take(lanes[lane].records[next[lane]].time);
+        keys[lane].take(Some(lanes[lane].records[next[lane]].time));
         order.push((lane, next[lane]));
         next[lane] += 1;
     }

@@ -6,6 +6,7 @@ mod boundaries;
 mod digests;
 mod everything;
 mod labels;
+mod lateness;
 mod names;
 mod records;
 mod times;

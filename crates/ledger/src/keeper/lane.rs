@@ -13,13 +13,28 @@ use alluvium_flow::{
 };
 use alluvium_learn::Time;
 
-use crate::log::LogError;
+use crate::{
+    bugs::{Bug, planted},
+    log::LogError,
+};
 
 /// A batch and what its records mean.
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
     pub(crate) batch: Batch,
     pub(crate) rows: Rows,
+}
+
+impl Decoded {
+    /// The time by which a record is merged with those of other partitions; `None` where it was
+    /// refused, and so has none.
+    fn time(&self, row: usize) -> Option<Time> {
+        if planted(Bug::MergeByLogTime) {
+            return Some(self.batch.metas()[row].time);
+        }
+        let is_refused = self.rows.refusals[row].is_some() && !planted(Bug::RefusedHaveTimes);
+        (!is_refused).then(|| self.rows.times[row])
+    }
 }
 
 /// A place among the buffered records, and what the order and the digest are there.
@@ -152,14 +167,14 @@ impl Lane {
         self.buffered.get(index + 1).map(|decoded| (decoded, 0))
     }
 
-    /// The timestamp of the next record below `end`, and its key in the merge.
+    /// The key in the merge of the next record below `end`.
     fn head(&self, cursor: &Cursor, end: u64) -> Head {
         if self.input.is_none() {
             return Head::Nothing;
         }
         match self.at(cursor) {
             Some((decoded, row)) if decoded.batch.metas()[row].offset < end => {
-                Head::Record(cursor.key.of(decoded.batch.metas()[row].time))
+                Head::Record(cursor.key.of(decoded.time(row)))
             }
             Some(_) => Head::Nothing,
             None if self.delivered >= end => Head::Nothing,
@@ -196,11 +211,12 @@ impl Lane {
         let metas = decoded.batch.metas();
         let mut next = row;
         while next < metas.len() && next - row < most && metas[next].offset < end {
-            let key = cursor.key.of(metas[next].time);
+            let time = decoded.time(next);
+            let key = cursor.key.of(time);
             if next > row && bound.is_some_and(|bound| (key, self.rank) >= bound) {
                 break;
             }
-            cursor.key.take(metas[next].time);
+            cursor.key.take(time);
             each(&decoded.batch, next);
             next += 1;
         }
@@ -299,25 +315,73 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use alluvium_flow::Headers;
+    use alluvium_flow::{
+        Headers,
+        decode::{Reason, Refusal},
+    };
 
     use super::*;
 
-    struct Nothing;
+    /// Reads a value as its event time; refuses one that is none.
+    struct Times;
 
-    impl Decoder for Nothing {
-        fn decode(&mut self, _: u32, _: &Batch, _: &mut Rows) {}
+    impl Decoder for Times {
+        fn decode(&mut self, _: u32, batch: &Batch, into: &mut Rows) {
+            for record in batch.iter() {
+                let text = std::str::from_utf8(record.value.unwrap_or_default()).unwrap();
+                let time = text.parse().ok();
+                into.times.push(time.unwrap_or(9_999));
+                let refusal = Refusal { reason: Reason::BadTime, field: None };
+                into.refusals.push(time.is_none().then_some(refusal));
+            }
+        }
+    }
+
+    /// A lane that was given records with these event times, all of one time in the log.
+    fn lane(values: &[&str]) -> Lane {
+        let mut lane = Lane::new(Some(0), "x".into(), 0, 0, 0);
+        let mut decoded = Decoded::default();
+        for (offset, value) in (0..).zip(values) {
+            let value = Some(value.as_bytes());
+            decoded.batch.push(offset, 7, None, value, Headers::default());
+        }
+        decoded.batch.next = values.len() as u64;
+        lane.deliver(decoded, &mut Times);
+        lane
+    }
+
+    #[test]
+    fn the_plan_and_the_learner_go_by_the_same_event_times() {
+        let mut lane = lane(&["bad", "10", "30", "bad", "20", "40", "50"]);
+        let (mut planned, mut learned) = (Vec::new(), Vec::new());
+        while let Head::Record(key) = lane.head_planned(7) {
+            planned.push(key);
+            assert_eq!(lane.plan(7, None, 1), 1);
+        }
+        while let Head::Record(key) = lane.head_learned(7) {
+            learned.push(key);
+            assert_eq!(lane.learn(7, None, 1).unwrap().1.len(), 1);
+        }
+        assert_eq!(planned, [Time::MIN, 10, 10, 10, 20, 20, 40]);
+        assert_eq!(planned, learned);
+        assert_eq!(lane.planned.key, lane.learned.key);
+    }
+
+    #[test]
+    fn what_was_planned_by_another_decoder_is_forgotten_with_its_keys() {
+        let mut lane = lane(&["10", "20", "30", "40"]);
+        lane.learn(1, None, 9).unwrap();
+        lane.plan(4, None, 9);
+        let (chain, key) = (Chain::default(), lane.learned.key);
+        assert_ne!(lane.planned.key, key);
+        lane.forget(chain);
+        assert_eq!((lane.planned.key, lane.planned.position), (key, 1));
+        assert_eq!(lane.head_planned(2), Head::NotYet, "it has to be read and decoded again");
     }
 
     #[test]
     fn records_without_bytes_fill_the_buffer_too() {
-        let mut lane = Lane::new(Some(0), "x".into(), 0, 0, 0);
-        let mut decoded = Decoded::default();
-        for offset in 0..1000 {
-            decoded.batch.push(offset, 0, None, Some(b""), Headers::default());
-        }
-        decoded.batch.next = 1000;
-        lane.deliver(decoded, &mut Nothing);
+        let mut lane = lane(&[""; 1000]);
         assert!(lane.buffered_bytes >= 1000 * size_of::<alluvium_flow::Meta>());
         while lane.learn(1000, None, 100).is_some_and(|(_, rows)| !rows.is_empty()) {}
         lane.recycle(&mut Vec::new());

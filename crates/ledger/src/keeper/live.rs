@@ -40,6 +40,7 @@ impl<L: Log> Keeper<L> {
         let read = self.read_control();
         let mut any = self.unless_unreachable(read)?;
         let office = self.office.as_mut().expect("live means in office");
+        office.silence.turn(now, office.replay.pipeline.as_ref());
         let fetched = office.replay.fetch(&mut self.log, self.options.buffer_bytes);
         any |= self.unless_unreachable(fetched.map_err(Trouble::from))?;
         if !signals.stop {
@@ -238,7 +239,8 @@ impl<L: Log> Keeper<L> {
         } else {
             None
         };
-        Ok(body.or_else(|| office.otherwise(now, options.tick_ms)))
+        let tick_ms = options.tick_ms.filter(|_| options.follow);
+        Ok(body.or_else(|| office.otherwise(now, tick_ms)))
     }
 }
 
@@ -279,14 +281,16 @@ impl Office {
         Body::Cut { begins: Vec::new(), ends: Vec::new(), digest, publish: false }
     }
 
-    /// Requests must be adopted, and time must be said to pass, when there are no records either.
+    /// Requests must be adopted, and time must be said to pass where something waits for it, when
+    /// there are no records either.
     fn otherwise(&self, now: Time, tick_ms: Option<i64>) -> Option<Body> {
         if !self.replay.fold.requests.is_empty() {
             return Some(self.empty_cut());
         }
         let silent = self.replay.pending.is_empty()
             && tick_ms.is_some_and(|span| has_passed(self.last_activity, now, span));
-        silent.then(|| Body::Tick { time: self.replay.fold.time.map_or(now, |time| time.max(now)) })
+        let pipeline = self.replay.pipeline.as_ref().filter(|_| silent)?;
+        self.silence.tick(pipeline).map(|time| Body::Tick { time })
     }
 
     /// Asks where the inputs end now, and says that up to there the order is that of one merge.

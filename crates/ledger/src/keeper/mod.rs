@@ -13,6 +13,7 @@ mod output;
 mod recover;
 mod relearn;
 mod replay;
+mod silence;
 mod snapshot;
 mod told;
 mod topics;
@@ -28,7 +29,7 @@ pub use self::{
 };
 use self::{
     halt::Halting, lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
-    snapshot::Snapshots, told::Told,
+    silence::Silence, snapshot::Snapshots, told::Told,
 };
 use crate::{
     control::{Accepted, At, Body},
@@ -63,7 +64,8 @@ pub struct Options {
     /// How long to wait after a failure before a term is opened again, in milliseconds. Each time
     /// twice as long, up to fifty times, until there is a manifest again.
     pub retry_ms: i64,
-    /// Say that time has passed after so much silence, in milliseconds; `None`: never.
+    /// Say that time has passed after so much silence, in milliseconds, where something waits for
+    /// it; `None`, or without `follow`: never.
     pub tick_ms: Option<i64>,
     /// The share of refused records among the newest ones beyond which no more order is written.
     pub refused_share_max: f64,
@@ -169,6 +171,8 @@ pub(crate) struct Office {
     goal_reached: bool,
     /// When something last happened, for TICKs.
     last_activity: Time,
+    /// How long no record has come.
+    silence: Silence,
     /// When new partitions were last looked for.
     last_look: Time,
     /// When what had arrived was last cut.

@@ -11,6 +11,7 @@ use super::{
     halt::{place, unread},
     output::{OUT_TOPICS, OutLane, Outputs, parse_order},
     replay::Replay,
+    silence::Silence,
     snapshot::Snapshots,
 };
 use crate::{
@@ -105,6 +106,7 @@ impl<L: Log> Keeper<L> {
             closes: !self.options.follow,
             goal_reached: false,
             last_activity: 0,
+            silence: Silence::default(),
             last_look: 0,
             last_cut: None,
             topics,

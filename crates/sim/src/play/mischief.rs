@@ -28,6 +28,14 @@ impl Play {
         self.say(|| format!("LEASE to k{number}"));
     }
 
+    /// A clock is set: by an hour or ten years, forwards or backwards, or right again.
+    pub(super) fn set_clock(&mut self, number: usize) {
+        let (hour, ten_years) = (3_600_000, 315_576_000_000);
+        let skew = *self.random.pick(&[0, hour, -hour, ten_years, -ten_years]);
+        self.actors[number].skew = skew;
+        self.say(|| format!("CLOCK of k{number} is {skew} ms off"));
+    }
+
     pub(super) fn end_session(&mut self) {
         let mut world = self.log.world();
         let alive: Vec<usize> = (0..world.sessions.len())

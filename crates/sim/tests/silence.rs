@@ -1,0 +1,233 @@
+//! Silent topics: time goes on at the pace of the clock, only where something waits for it, and only
+//! by what control says.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::sync::Arc;
+
+use alluvium_flow::{Batch, Effects, Headers, Pipeline, Settings, spec::Spec};
+use alluvium_ledger::{
+    control::{Body, Control},
+    keeper::{Keeper, Next, Options, Relearn, Relearned, Signals},
+    log::{Log, Outgoing, Policy, Polled, Span},
+};
+use alluvium_sim::{Faults, VirtualLog};
+use serde_json::json;
+
+const GO: Signals = Signals { lease: true, stop: false };
+const TEN_YEARS: i64 = 315_576_000_000;
+/// The clock, when a test begins.
+const NOW: i64 = 1_795_266_000_000;
+/// When its records happened: 20 s before versions are due.
+const THEN: i64 = 1_000_000;
+const DUE: i64 = 1_020_000;
+const NONE: [i64; 0] = [];
+
+fn settings(every: &str) -> Arc<Settings> {
+    let spec: Spec = serde_json::from_value(json!({
+        "name": "p",
+        "input": { "x": { "format": { "csv": { "columns": ["a", "y"] } } } },
+        "fields": { "a": { "number": {} } },
+        "label": { "field": "y", "type": { "number": {} } },
+        "model": { "one": { "use": ["a"], "learner": { "mean": {} } } },
+        "versions": { "every": every },
+    }))
+    .unwrap();
+    Arc::new(Settings::of(&spec))
+}
+
+/// A keeper that follows, its log, and its clock.
+struct Place {
+    log: VirtualLog,
+    options: Options,
+    keeper: Keeper<VirtualLog>,
+    now: i64,
+}
+
+impl Place {
+    fn new(every: &str) -> Place {
+        let mut log = VirtualLog::new(7, Faults::none());
+        for topic in ["x", "p.control"] {
+            log.create(topic, 1, Policy::Delete { retention_ms: None }).unwrap();
+        }
+        let options = Options {
+            prefix: "p.".into(),
+            by: "a test".into(),
+            settings: settings(every),
+            follow: true,
+            cut_records_max: 100,
+            snapshot_steps: 1000,
+            snapshot_ms: 1_000_000,
+            buffer_bytes: 1 << 20,
+            waiting_bytes: 1 << 20,
+            cut_ms: 0,
+            retry_ms: 1,
+            tick_ms: Some(1_000),
+            refused_share_max: 1.0,
+        };
+        let keeper = Keeper::new(log.client(), options.clone());
+        Place { log, options, keeper, now: NOW }
+    }
+
+    fn append(&mut self, time: i64) {
+        let mut appender = self.log.appender().unwrap();
+        let route = appender.route("x", 0).unwrap();
+        let headers = Headers::default();
+        let record = Outgoing { time, key: None, value: Some(b"1,2"), headers };
+        appender.submit(route, record);
+        appender.poll(&mut Vec::new()).unwrap();
+    }
+
+    /// Lets so many milliseconds go by, a turn every ten.
+    fn pass(&mut self, milliseconds: i64) {
+        for _ in 0..milliseconds / 10 {
+            self.now += 10;
+            self.turn();
+        }
+    }
+
+    /// Sets the clock, and lets the keeper look at it a few times.
+    fn set_clock(&mut self, by: i64) {
+        self.now += by;
+        (0..20).for_each(|_| self.turn());
+    }
+
+    fn turn(&mut self) {
+        self.keeper.turn(self.now, GO).unwrap();
+    }
+
+    /// The times of all ticks in control.
+    fn ticks(&mut self) -> Vec<i64> {
+        let end = self.log.ends("p.control").unwrap().unwrap().partitions[0].stable;
+        let span = Span { topic: "p.control".into(), partition: 0, from: 0, to: Some(end) };
+        let (mut reader, mut batch) = (self.log.reader(&[span]).unwrap(), Batch::new());
+        let mut ticks = Vec::new();
+        while reader.poll(&mut batch).unwrap() == Polled::Records {
+            for record in batch.iter() {
+                if let Some(Control::Said { body: Body::Tick { time }, .. }) =
+                    record.value.and_then(Control::decode)
+                {
+                    ticks.push(time);
+                }
+            }
+            batch.clear();
+        }
+        ticks
+    }
+
+    fn versions(&self) -> u64 {
+        let pipeline = self.keeper.pipeline();
+        pipeline.and_then(|one| one.registry().of("one")).map_or(0, |versions| versions.newest)
+    }
+
+    /// What was learned is what anybody learns who has the log alone.
+    fn is_what_a_replay_learns(&mut self) {
+        let mut again = Relearn::new(&mut self.log, "p.control").unwrap();
+        let mut effects = Effects::default();
+        let mut all = |_: &mut Pipeline, _: &alluvium_flow::Run<'_>| usize::MAX;
+        while again.turn(&mut self.log, 9, &mut effects, &mut all).unwrap() != Relearned::Done {}
+        let (ours, theirs) = (self.keeper.pipeline().unwrap(), again.pipeline().unwrap());
+        assert!(ours.save() == theirs.save(), "{:?}, {:?}", ours.counters(), theirs.counters());
+    }
+}
+
+#[test]
+fn time_goes_on_at_the_pace_of_the_clock_from_the_last_record_on() {
+    let mut place = Place::new("1 min");
+    place.append(THEN);
+    place.pass(19_000);
+    assert_eq!((place.ticks(), place.versions()), (vec![], 0), "nothing is due yet");
+    place.pass(2_000);
+    let ticks = place.ticks();
+    assert!(ticks.len() == 1 && (DUE..DUE + 100).contains(&ticks[0]), "{ticks:?}");
+    assert_eq!(place.versions(), 1);
+    place.is_what_a_replay_learns();
+    // Nothing is learned, so nothing waits.
+    place.pass(600_000);
+    assert_eq!(place.ticks(), ticks);
+    // Another record comes: time goes on from where it was.
+    place.append(THEN);
+    place.pass(59_000);
+    assert_eq!(place.ticks(), ticks);
+    place.pass(2_000);
+    assert_eq!((place.ticks().len(), place.versions()), (2, 2));
+    place.is_what_a_replay_learns();
+}
+
+#[test]
+fn where_nothing_was_ever_read_time_does_not_pass() {
+    let mut place = Place::new("1 min");
+    place.pass(300_000);
+    place.set_clock(TEN_YEARS);
+    assert_eq!(place.ticks(), NONE);
+    assert_eq!(place.keeper.pipeline().unwrap().counters().time, None);
+}
+
+#[test]
+fn records_keep_time_to_themselves() {
+    let mut place = Place::new("1 min");
+    // A clock that runs at another pace than what the records tell of.
+    for record in 0..100 {
+        place.append(THEN + record);
+        place.pass(1_500);
+    }
+    assert_eq!((place.ticks(), place.versions()), (vec![], 0));
+}
+
+#[test]
+fn a_clock_that_leaps_moves_next_to_nothing() {
+    for leap in [TEN_YEARS, -TEN_YEARS] {
+        let mut place = Place::new("1 min");
+        place.append(THEN);
+        place.pass(5_000);
+        place.set_clock(leap);
+        assert_eq!(place.ticks(), NONE, "{leap}");
+        place.set_clock(-leap);
+        assert_eq!(place.ticks(), NONE, "{leap}");
+        place.pass(20_000);
+        let ticks = place.ticks();
+        // Ten seconds at most for the one leap forwards.
+        assert!(ticks.len() == 1 && ticks[0] < DUE + 100, "{leap}: {ticks:?}");
+        place.is_what_a_replay_learns();
+    }
+}
+
+#[test]
+fn a_leap_over_what_is_due_is_one_tick() {
+    let mut place = Place::new("1 s");
+    place.append(THEN + 500);
+    place.pass(300);
+    place.set_clock(TEN_YEARS);
+    let ticks = place.ticks();
+    assert!(ticks.len() == 1 && ticks[0] < THEN + 11_000, "{ticks:?}");
+    for leap in [TEN_YEARS, -TEN_YEARS, 3_600_000, -3_600_000, TEN_YEARS] {
+        place.set_clock(leap);
+        place.pass(3_000);
+    }
+    assert_eq!(place.ticks(), ticks, "nothing was learned since");
+    place.is_what_a_replay_learns();
+}
+
+#[test]
+fn who_does_not_follow_writes_no_tick() {
+    let mut place = Place::new("1 s");
+    place.append(THEN + 500);
+    let options = Options { follow: false, tick_ms: Some(0), ..place.options.clone() };
+    place.keeper = Keeper::new(place.log.client(), options);
+    while place.keeper.turn(place.now, GO).unwrap() != Next::Done {
+        place.now += 5_000;
+    }
+    assert_eq!(place.ticks(), NONE);
+}
+
+#[test]
+fn a_successor_goes_on_with_the_silence_from_where_it_begins() {
+    let mut place = Place::new("1 min");
+    place.append(THEN);
+    place.pass(15_000);
+    place.keeper = Keeper::new(place.log.client(), place.options.clone());
+    place.pass(19_000);
+    assert_eq!(place.ticks(), NONE, "it cannot know how long nobody was there");
+    place.pass(2_000);
+    assert_eq!((place.ticks().len(), place.versions()), (1, 1));
+    place.is_what_a_replay_learns();
+}
