@@ -95,9 +95,9 @@ pub(super) fn run(call: &args::Score) -> Result<(), Failure> {
 
 /// The inputs that a call means.
 fn inputs(opened: &Opened, named: Option<&str>) -> Result<Inputs, Failure> {
-    let mut inputs = opened.topics();
+    let mut inputs = opened.examples();
     if named.is_some() {
-        let (name, _) = opened.pick_input(named)?;
+        let name = opened.pick_example(named)?;
         inputs.retain(|(input, _)| input == name);
     }
     Ok(inputs)
