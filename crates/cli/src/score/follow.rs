@@ -193,7 +193,8 @@ impl Begun<'_> {
             if log.ends(scores)?.is_none() {
                 log.create(scores, partitions, Policy::Delete { retention_ms: None })?;
             }
-            Ok(Share::ask(log, opened, inputs, scores, call.model.as_deref())?)
+            let which = (call.model.as_deref(), call.input.as_deref());
+            Ok(Share::ask(log, opened, inputs, scores, which)?)
         });
         Ok(asked?)
     }

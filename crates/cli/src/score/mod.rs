@@ -8,6 +8,8 @@ mod loaded;
 mod share;
 mod told;
 
+pub use share::group;
+
 use std::{
     io::{BufWriter, Write},
     thread,

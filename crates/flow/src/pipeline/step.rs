@@ -117,7 +117,13 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn refuse(&mut self, run: &Run<'_>, row: usize, refusal: Refusal, effects: &mut Effects) {
+    pub(super) fn refuse(
+        &mut self,
+        run: &Run<'_>,
+        row: usize,
+        refusal: Refusal,
+        effects: &mut Effects,
+    ) {
         self.counters.refused += 1;
         self.refusals.note(true);
         let code = refusal.reason.code();
