@@ -1,5 +1,5 @@
-//! Silent topics: time goes on at the pace of the clock, only where something waits for it, and only
-//! by what control says.
+//! Silent topics: time goes on at the pace of the clock, only where something waits for it, and
+//! only by what control says.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::sync::Arc;
