@@ -36,11 +36,13 @@ pub enum Bug {
     MergeByLogTime,
     /// The time of a record that was refused has a say in the merge.
     RefusedHaveTimes,
+    /// In silence ticks tell the time of the clock, whether anything is due or not.
+    TicksOfTheClock,
 }
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 17] = [
         Bug::LearnOnAcknowledgement,
         Bug::OutputsBeforeTerm,
         Bug::StaleOutputEnds,
@@ -57,6 +59,7 @@ impl Bug {
         Bug::EndsAtManifest,
         Bug::MergeByLogTime,
         Bug::RefusedHaveTimes,
+        Bug::TicksOfTheClock,
     ];
 }
 

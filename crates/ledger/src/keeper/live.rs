@@ -174,7 +174,11 @@ impl<L: Log> Keeper<L> {
         if office.replaying() || office.changing() {
             return Ok(false);
         }
-        let Some(body) = self.next_body(now)? else { return Ok(false) };
+        let body = match self.next_body(now)? {
+            None => self.next_tick(now)?,
+            body => body,
+        };
+        let Some(body) = body else { return Ok(false) };
         let office = self.office.as_mut().expect("live means in office");
         office.submit(body, now);
         Ok(true)
@@ -239,8 +243,7 @@ impl<L: Log> Keeper<L> {
         } else {
             None
         };
-        let tick_ms = options.tick_ms.filter(|_| options.follow);
-        Ok(body.or_else(|| office.otherwise(now, tick_ms)))
+        Ok(body.or_else(|| office.otherwise()))
     }
 }
 
@@ -251,7 +254,7 @@ impl Office {
     }
 
     /// Whether everything seen at the start is learned.
-    fn is_at_its_end(&mut self) -> bool {
+    pub(super) fn is_at_its_end(&mut self) -> bool {
         self.replay.fold.caught_up() && self.goal_reached() && self.replay.pending.is_empty()
     }
 
@@ -281,16 +284,9 @@ impl Office {
         Body::Cut { begins: Vec::new(), ends: Vec::new(), digest, publish: false }
     }
 
-    /// Requests must be adopted, and time must be said to pass where something waits for it, when
-    /// there are no records either.
-    fn otherwise(&self, now: Time, tick_ms: Option<i64>) -> Option<Body> {
-        if !self.replay.fold.requests.is_empty() {
-            return Some(self.empty_cut());
-        }
-        let silent = self.replay.pending.is_empty()
-            && tick_ms.is_some_and(|span| has_passed(self.last_activity, now, span));
-        let pipeline = self.replay.pipeline.as_ref().filter(|_| silent)?;
-        self.silence.tick(pipeline).map(|time| Body::Tick { time })
+    /// Requests must be adopted when there are no records either.
+    fn otherwise(&self) -> Option<Body> {
+        (!self.replay.fold.requests.is_empty()).then(|| self.empty_cut())
     }
 
     /// Asks where the inputs end now, and says that up to there the order is that of one merge.
