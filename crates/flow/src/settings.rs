@@ -101,6 +101,24 @@ impl Settings {
         blake3::hash(&bytes).to_hex()[..16].to_string()
     }
 
+    /// The identity of what one model learns: the fields, steps and settings that it uses, and
+    /// nothing of another one's. BLAKE3, hexadecimal, 16 digits. `None`: there is no such model.
+    pub fn model_digest(&self, model: &str) -> Option<String> {
+        let learned = self.spec().ok()?.model_json(model)?;
+        let bytes = serde_json::to_vec(&(self.kernel, &learned)).expect("plain data");
+        Some(blake3::hash(&bytes).to_hex()[..16].to_string())
+    }
+
+    /// The models that two settings do not make alike: other ones, changed ones, and those that
+    /// only one of them has.
+    pub fn models_touched(&self, to: &Settings) -> Vec<String> {
+        let (Ok(from), Ok(to)) = (self.spec(), to.spec()) else { return Vec::new() };
+        let names: std::collections::BTreeSet<&String> =
+            from.model.keys().chain(to.model.keys()).collect();
+        let is_touched = |name: &&&String| from.model_json(name) != to.model_json(name);
+        names.iter().filter(is_touched).map(|name| (*name).clone()).collect()
+    }
+
     /// The identity of how it runs: BLAKE3, hexadecimal, 16 digits.
     pub fn runs_digest(&self) -> String {
         let bytes = serde_json::to_vec(&self.runs).expect("plain data");

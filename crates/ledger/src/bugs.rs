@@ -32,11 +32,15 @@ pub enum Bug {
     NewestControlInManifest,
     /// A manifest says of the outputs where they end when it is written.
     EndsAtManifest,
+    /// What joins does so before it has learned all of the past.
+    JoinsEarly,
+    /// What joins learns the past as if nobody had decided anything.
+    PastUndecided,
 }
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 14] = [
+    pub const ALL: [Bug; 16] = [
         Bug::LearnOnAcknowledgement,
         Bug::OutputsBeforeTerm,
         Bug::StaleOutputEnds,
@@ -51,6 +55,8 @@ impl Bug {
         Bug::ZombiesCount,
         Bug::NewestControlInManifest,
         Bug::EndsAtManifest,
+        Bug::JoinsEarly,
+        Bug::PastUndecided,
     ];
 }
 

@@ -5,6 +5,7 @@ mod adopt;
 mod dictionary;
 mod emit;
 mod inspect;
+mod join;
 mod memory;
 mod mistake;
 mod model;

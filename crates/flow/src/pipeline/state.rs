@@ -21,6 +21,11 @@ pub(super) fn of_model(name: &str) -> String {
     format!("model/{name}")
 }
 
+/// Whether a section is what steps have learned, or the names that have codes.
+pub(super) fn is_prepared(section: &str) -> bool {
+    section.starts_with("field/") || section.starts_with("step/")
+}
+
 fn of_judge(name: &str) -> String {
     format!("judge/{name}")
 }

@@ -35,6 +35,13 @@ impl Pipeline {
                 self.begin_decision();
                 self.run_as(settings, effects);
             }
+            Input::Join { settings, past } => {
+                self.begin_decision();
+                effects.news.push(match self.join(settings, past) {
+                    Ok(names) => News::Joined { names, records: self.counters.read },
+                    Err(why) => News::Refused { why },
+                });
+            }
             Input::Tick(time) => {
                 self.begin_decision();
                 self.pass_time(time, effects);

@@ -6,10 +6,12 @@
 //! each other, over the simulator's virtual log.
 
 mod halt;
+mod joins;
 mod lane;
 mod learn;
 mod live;
 mod output;
+mod past;
 mod recover;
 mod relearn;
 mod replay;
@@ -24,6 +26,7 @@ use alluvium_learn::Time;
 
 pub use self::{
     halt::Halt,
+    joins::Joining,
     relearn::{Relearn, RelearnError, Relearned},
 };
 use self::{
@@ -136,7 +139,7 @@ pub(crate) struct Pending {
 
 impl Pending {
     fn new(accepted: Accepted, own: Option<Box<InFlight>>) -> Pending {
-        let changes = matches!(accepted.body, Body::Settings(_))
+        let changes = matches!(accepted.body, Body::Settings(_) | Body::Join(_))
             || accepted.adopts.iter().any(|(_, ask)| changes_reading(ask));
         Pending { accepted, own, started: false, changes }
     }
@@ -179,6 +182,10 @@ pub(crate) struct Office {
     known_step: u64,
     /// What was counted at that step, once it is reached.
     known: Option<Counted>,
+    /// What joins, or has joined last.
+    joined_names: Vec<Arc<str>>,
+    /// Why what the file has join could not, when its past was learned.
+    unjoined: Option<String>,
 }
 
 /// A pipeline in step with a log.
@@ -221,6 +228,8 @@ pub struct Progress {
     /// is what this writer has learned. `None` for as long as it learns that again. Where answers
     /// are not written, what was learned since the newest manifest cannot be told from what is new.
     pub known: Option<Counted>,
+    /// What joins, until a manifest holds it.
+    pub joining: Option<Joining>,
 }
 
 /// The counts a run is told by.
@@ -384,6 +393,7 @@ impl<L: Log> Keeper<L> {
                 && office.in_flight.is_none()
                 && office.replay.lanes.iter().all(|lane| lane.learned.position >= lane.delivered),
             known: office.known,
+            joining: office.joining(),
         }
     }
 

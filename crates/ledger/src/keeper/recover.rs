@@ -110,6 +110,8 @@ impl<L: Log> Keeper<L> {
             topics,
             known_step: 0,
             known: None,
+            joined_names: Vec::new(),
+            unjoined: None,
         }));
         let mut early_ends = Vec::new();
         if planted(Bug::OutputsBeforeTerm) {

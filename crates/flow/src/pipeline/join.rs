@@ -1,0 +1,54 @@
+//! Other settings that name more, and the state of what joins: learned by itself, beside what was
+//! learned here.
+
+use std::sync::Arc;
+
+use super::{
+    Pipeline, Sections,
+    state::{CLASSES, is_prepared},
+};
+use crate::{Joins, Settings};
+
+impl Pipeline {
+    /// Takes in what joins: its state is that of a pipeline that has learned the past for it.
+    /// Nothing else changes. Judges begin anew where they are other ones.
+    ///
+    /// # Errors
+    /// When more was changed than that something joins, or when what both have learned differs;
+    /// then nothing changes.
+    pub(super) fn join(
+        &mut self,
+        settings: &Arc<Settings>,
+        past: &Sections,
+    ) -> Result<Vec<Arc<str>>, String> {
+        let joins = Joins::between(&self.settings, settings)?;
+        if joins.left_out(settings)?.learned != self.settings.learned {
+            return Err("more was changed than that something joins".into());
+        }
+        if let Some(why) = joins.unfit(settings)? {
+            return Err(why);
+        }
+        let mut next = Pipeline::build(settings).map_err(|error| error.to_string())?;
+        let own = self.save();
+        let mut sections = Sections::new();
+        for name in next.save().into_keys() {
+            let is_shared = name == CLASSES || is_prepared(&name);
+            let bytes = match (own.get(&name), past.get(&name)) {
+                (Some(own), Some(past)) if is_shared && own != past => {
+                    return Err(format!("{name} was learned in another way here"));
+                }
+                (Some(own), _) => own,
+                (None, Some(past)) => past,
+                (None, None) => return Err(format!("{name} has learned nothing")),
+            };
+            sections.insert(name, bytes.clone());
+        }
+        let unfit = |why: alluvium_learn::StateError| why.to_string();
+        next.restore_learned(&sections).map_err(unfit)?;
+        if self.spec.judge == next.spec.judge {
+            next.restore_judges(&sections).map_err(unfit)?;
+        }
+        *self = next;
+        Ok(joins.names())
+    }
+}
