@@ -40,6 +40,12 @@ impl Joins {
         })
     }
 
+    /// Whether settings need only that something joins to be those wanted, or are those already.
+    pub fn lead_from(asked: &Settings, wanted: &Settings) -> bool {
+        let rest = || Joins::between(asked, wanted)?.left_out(wanted);
+        asked.learned == wanted.learned || rest().is_ok_and(|rest| rest.learned == asked.learned)
+    }
+
     /// Whether nothing joins.
     pub fn is_empty(&self) -> bool {
         self.models.is_empty() && self.steps.is_empty() && self.fields.is_empty()

@@ -51,6 +51,12 @@ pub enum Decision {
         /// The settings.
         settings: Arc<Settings>,
     },
+    /// Go on with these settings and the state as it is; what they name more has learned nothing,
+    /// and begins here.
+    Begin {
+        /// The settings.
+        settings: Arc<Settings>,
+    },
     /// Forget what was learned and go on from here.
     Reset {
         /// Only this model; `None`: everything, steps included.
@@ -67,6 +73,16 @@ pub enum Decision {
     Rollback,
     /// Pass over records that cannot be read, and that no cut holds yet.
     Skip(Gap),
+}
+
+impl Decision {
+    /// The settings that it makes those in force.
+    pub fn settings(&self) -> Option<&Arc<Settings>> {
+        match self {
+            Decision::Adopt { settings } | Decision::Begin { settings } => Some(settings),
+            _ => None,
+        }
+    }
 }
 
 impl Settings {

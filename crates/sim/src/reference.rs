@@ -177,7 +177,7 @@ impl<'a> Trainer<'a> {
         for (number, (request, ask)) in asked.into_iter().enumerate() {
             *self.found.adopted.entry(request).or_default() += 1;
             match self.is_possible(&ask) {
-                true if self.along.is_some() && matches!(ask, Decision::Adopt { .. }) => {
+                true if self.along.is_some() && ask.settings().is_some() => {
                     self.follow((offset, number));
                 }
                 true => self.step(Input::Decided(&ask)),

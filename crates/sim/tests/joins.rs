@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alluvium_flow::{Decision, Headers, News, Settings, spec::Spec};
+use alluvium_flow::{Batch, Decision, Effects, Headers, Joins, News, Settings, spec::Spec};
 use alluvium_ledger::{
     control::Control,
-    keeper::{Halt, Keeper, Next, Options, Signals},
-    log::{Log, Outgoing, Policy},
+    keeper::{Halt, Keeper, Next, Options, Relearn, Relearned, Signals},
+    log::{Log, Outgoing, Policy, Polled, Span},
 };
 use alluvium_sim::{Faults, VirtualLog};
 use serde_json::{Value, json};
@@ -202,4 +202,183 @@ fn a_model_that_joins_is_what_it_were_had_it_always_been_there() {
         assert_eq!(versions(&news, &TWO), versions(&without, &TWO), "the others are as they were");
         assert!(news.iter().any(|news| matches!(news, News::Joined { .. })));
     }
+}
+
+/// The third model's versions, with their numbers.
+fn numbers(news: &[News], name: &str) -> Vec<u64> {
+    let versions = news.iter().filter_map(|news| match news {
+        News::Version { model, version, .. } if **model == *name => Some(*version),
+        _ => None,
+    });
+    versions.collect()
+}
+
+#[test]
+fn a_joined_model_answers_and_is_published_from_there_on() {
+    let (mut log, news) = joined(|_| ());
+    let numbers = numbers(&news, "third");
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let mut answered = Vec::new();
+    for (offset, value) in values(&mut log, "p.predictions") {
+        let answer: Value = serde_json::from_slice(&value).unwrap();
+        answered.extend((answer["model"] == "third").then_some(offset));
+    }
+    let first = news.iter().find_map(|news| match news {
+        News::Joined { records, .. } => Some(*records),
+        _ => None,
+    });
+    let refused = |range: std::ops::Range<u64>| range.filter(|n| n % 13 == 0).count();
+    let since = first.unwrap();
+    assert!((SEVERAL..SEVERAL + 45).contains(&since), "{since}");
+    let learned = (2 * SEVERAL - since) as usize - refused(since..2 * SEVERAL);
+    assert_eq!(answered.len(), learned);
+}
+
+/// The values of a topic, with their offsets.
+fn values(log: &mut VirtualLog, topic: &str) -> Vec<(u64, Vec<u8>)> {
+    let ends = log.ends(topic).unwrap().unwrap().partitions[0];
+    let span = Span { topic: topic.into(), partition: 0, from: 0, to: Some(ends.stable) };
+    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
+    let mut values = Vec::new();
+    while reader.poll(&mut batch).unwrap() == Polled::Records {
+        let found = batch.iter().filter_map(|one| Some((one.offset, one.value?.to_vec())));
+        values.extend(found);
+    }
+    values
+}
+
+#[test]
+fn whoever_dies_while_something_joins_is_followed() {
+    let (expected, _) = all_along(&THREE, |_| ());
+    let expected = digests(&expected, &of(&THREE));
+    // A turn learns little, so that each of these deaths is another one.
+    for deaths in [1, 2, 5, 9, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 40, 60] {
+        let mut log = log();
+        arrive(&mut log, 0..SEVERAL);
+        run(&log, options(&of(&TWO))).unwrap();
+        arrive(&mut log, SEVERAL..2 * SEVERAL);
+        let mut keeper = Keeper::new(log.client(), options(&of(&THREE)));
+        keeper.bound_turns(40);
+        for now in 0..deaths * 3 {
+            keeper.turn(now, GO).unwrap();
+        }
+        drop(keeper);
+        assert_eq!(digests(&log, &of(&THREE)), expected, "died after {} turns", deaths * 3);
+        // Whoever learns all of it again comes to the same versions, the joined model's too.
+        let mut relearn = Relearn::new(&mut log, "p.control").unwrap();
+        let mut effects = Effects::default();
+        while relearn.turn(&mut log, 64, &mut effects, &mut |_, _| usize::MAX).unwrap()
+            != Relearned::Done
+        {}
+        let pipeline = relearn.pipeline().unwrap();
+        for (model, digest) in &expected {
+            assert_eq!(pipeline.state_digest(model).as_ref(), Some(digest), "{model}");
+        }
+    }
+}
+
+#[test]
+fn the_present_goes_on_while_the_past_is_learned() {
+    let mut log = log();
+    arrive(&mut log, 0..SEVERAL);
+    run(&log, options(&of(&TWO))).unwrap();
+    let mut keeper =
+        Keeper::new(log.client(), Options { follow: true, ..options(&of(&THREE)) });
+    keeper.bound_turns(8);
+    let (mut joining, mut news, mut now) = (Vec::new(), Vec::new(), 0);
+    while !news.iter().any(|news| matches!(news, News::Joined { .. })) {
+        if now % 4 == 0 && now < 400 {
+            arrive(&mut log, SEVERAL + now / 4..SEVERAL + now / 4 + 1);
+        }
+        keeper.turn(now as i64, GO).unwrap();
+        keeper.take_news(&mut news);
+        let progress = keeper.progress();
+        joining.extend(progress.joining.map(|joining| (joining.read, progress.step)));
+        now += 1;
+    }
+    assert!(joining.iter().any(|(past, step)| *past < 100 && *step > SEVERAL), "{joining:?}");
+    assert!(joining.is_sorted(), "{joining:?}");
+    for now in now..now + 100 {
+        keeper.turn(now as i64, GO).unwrap();
+    }
+    assert_eq!(keeper.progress().joining, None, "a manifest holds it");
+}
+
+#[test]
+fn a_past_that_has_expired_halts_and_what_joins_may_begin_here() {
+    let mut log = log();
+    arrive(&mut log, 0..SEVERAL);
+    run(&log, options(&of(&TWO))).unwrap();
+    log.expire("x", 0, 50);
+    let wanted = of(&THREE);
+    let Err(Halt::Changed { unfit: Some(why), .. }) = run(&log, options(&wanted)) else { panic!() };
+    assert!(why.starts_with("third would learn the past first: offset 0 of x:0"), "{why}");
+    request(&mut log, Decision::Begin { settings: wanted.clone() });
+    arrive(&mut log, SEVERAL..2 * SEVERAL);
+    let news = run(&log, options(&wanted)).unwrap();
+    assert_eq!(numbers(&news, "third")[0], 1);
+    let (_, without) = all_along(&TWO, |_| ());
+    let without: Vec<_> = versions(&without, &TWO).into_iter().rev().take(2).collect();
+    let with: Vec<_> = versions(&news, &TWO).into_iter().rev().take(2).collect();
+    assert_eq!(with, without, "the others are as they were");
+}
+
+#[test]
+fn a_field_that_turns_records_away_does_not_join() {
+    let mut log = log();
+    arrive(&mut log, 0..SEVERAL);
+    run(&log, options(&of(&TWO))).unwrap();
+    let mut wanted = file(&THREE);
+    wanted["fields"]["b"] = json!({ "number": {} });
+    let halted = run(&log, options(&settings(&wanted)));
+    let Err(Halt::Changed { unfit: Some(why), .. }) = halted else { panic!("{halted:?}") };
+    let says = ["field b joins", "would be refused", "b.number = { missing = \"mean\" }"];
+    assert!(says.iter().all(|part| why.contains(part)), "{why}");
+    assert!(run(&log, options(&of(&TWO))).is_ok(), "the file was put back");
+}
+
+#[test]
+fn what_leaves_changes_nothing_of_the_others_and_may_come_again() {
+    let mut log = log();
+    arrive(&mut log, 0..SEVERAL);
+    let mut news = run(&log, options(&of(&THREE))).unwrap();
+    let before = numbers(&news, "third").len() as u64;
+    request(&mut log, Decision::Adopt { settings: of(&TWO) });
+    arrive(&mut log, SEVERAL..SEVERAL + 45);
+    news.extend(run(&log, options(&of(&TWO))).unwrap());
+    arrive(&mut log, SEVERAL + 45..2 * SEVERAL);
+    let again = run(&log, options(&of(&THREE))).unwrap();
+    let (three, all) = all_along(&THREE, |_| ());
+    assert_eq!(digests(&log, &of(&THREE)), digests(&three, &of(&THREE)));
+    assert_eq!(numbers(&again, "third")[0], before + 1, "no number is used twice");
+    news.extend(again);
+    assert_eq!(versions(&news, &TWO), versions(&all, &TWO));
+}
+
+#[test]
+fn a_rename_is_a_leave_and_a_join() {
+    let mut log = log();
+    arrive(&mut log, 0..SEVERAL);
+    run(&log, options(&of(&THREE))).unwrap();
+    let mut renamed = file(&THREE);
+    let third = renamed["model"].as_object_mut().unwrap().remove("third").unwrap();
+    renamed["model"]["fourth"] = third;
+    let wanted = settings(&renamed);
+    let halted = run(&log, options(&wanted));
+    assert!(matches!(halted, Err(Halt::Changed { unfit: None, .. })), "{halted:?}");
+    let joins = Joins::between(&of(&THREE), &wanted).unwrap();
+    let settings = joins.adoptable(&of(&THREE), &wanted).unwrap();
+    request(&mut log, Decision::Adopt { settings });
+    let news = run(&log, options(&wanted)).unwrap();
+    assert!(matches!(&news[..], [.., News::Version { model, version: 1, .. }] if &**model == "fourth"));
+    let digest = digests(&log, &wanted)["fourth"].clone();
+    assert_eq!(digest, digests(&all_of_the_first(), &of(&THREE))["third"], "by another name");
+}
+
+/// The first half, learned by three models.
+fn all_of_the_first() -> VirtualLog {
+    let mut log = log();
+    arrive(&mut log, 0..SEVERAL);
+    run(&log, options(&of(&THREE))).unwrap();
+    log
 }

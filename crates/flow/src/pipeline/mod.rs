@@ -174,7 +174,7 @@ impl Pipeline {
             _ => Dictionary::new(&[], 0),
         };
         let names = models.iter().map(|model| (model.judged.name.clone(), Versions::default()));
-        let mut registry = Registry { models: names.collect(), champions: Vec::new() };
+        let mut registry = Registry { models: names.collect(), ..Registry::default() };
         if let Some(first) = spec.first_champion() {
             // The planner has seen to it that there is such a model.
             registry.promote(first, None, 0, 0, "first").unwrap_or_default();

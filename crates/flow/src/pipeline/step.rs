@@ -282,9 +282,13 @@ impl Pipeline {
     fn decided(&mut self, decision: &Decision, effects: &mut Effects) {
         let (step, since) = (self.counters.steps, effects.time);
         let result = match decision {
-            Decision::Adopt { settings } => {
+            Decision::Adopt { settings } | Decision::Begin { settings } => {
                 let before = self.registry.champions.last().cloned();
-                self.adopt(settings, since).map(|()| {
+                let adopted = match decision {
+                    Decision::Adopt { .. } => self.adopt(settings, since),
+                    _ => self.begin(settings, since),
+                };
+                adopted.map(|()| {
                     if self.registry.champions.last() != before.as_ref() {
                         self.emit_champion(effects);
                     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use alluvium_flow::{Decision, Joins, News, Pipeline, Settings};
+use alluvium_flow::{Joins, News, Pipeline, Settings};
 
 use super::{Halt, Keeper, Office, Trouble, past::Past, relearn::RelearnError};
 use crate::log::{Log, LogError};
@@ -17,6 +17,15 @@ pub struct Joining {
     pub read: u64,
     /// Of how many.
     pub of: u64,
+}
+
+/// What a writer knows of what joins.
+#[derive(Debug, Default)]
+pub(crate) struct JoinsKnown {
+    /// What joins, or has joined last.
+    names: Vec<Arc<str>>,
+    /// Why it could not, when its past was learned.
+    failed: Option<String>,
 }
 
 /// What has to be done about the file.
@@ -54,7 +63,7 @@ impl Office {
         match &self.replay.past {
             Some(past) => Some(Joining { names: past.names(), read: past.read(), of }),
             None if self.is_joined_unkept() => {
-                Some(Joining { names: self.joined_names.clone(), read: of, of })
+                Some(Joining { names: self.joins.names.clone(), read: of, of })
             }
             None => None,
         }
@@ -63,8 +72,8 @@ impl Office {
     /// Something has joined: a manifest has to hold it, lest the past be learned once more.
     pub(super) fn note_join(&mut self, news: &[News]) {
         match news.last() {
-            Some(News::Refused { why }) => self.unjoined = Some(why.clone()),
-            Some(News::Joined { names, .. }) => self.joined_names.clone_from(names),
+            Some(News::Refused { why }) => self.joins.failed = Some(why.clone()),
+            Some(News::Joined { names, .. }) => self.joins.names.clone_from(names),
             _ => {}
         }
         self.snapshots.want();
@@ -85,7 +94,8 @@ impl Office {
     ) -> Result<Change, Trouble> {
         let Some(pipeline) = &self.replay.pipeline else { return Ok(Change::Nothing) };
         let current = pipeline.settings().clone();
-        if self.replay.fold.requests.iter().any(|(_, ask)| leads_to(ask, wanted)) {
+        let leads = |asked: &Arc<Settings>| Joins::lead_from(asked, wanted);
+        if self.replay.fold.requests.iter().any(|(_, ask)| ask.settings().is_some_and(leads)) {
             return Ok(Change::Asked);
         }
         if current.learned == wanted.learned && current.kernel == wanted.kernel {
@@ -104,10 +114,9 @@ impl Office {
             }
             self.begin_past(log, control, &joins, (&current, wanted))?;
         }
-        let is_near = self.replay.past.as_ref().is_some_and(|past| {
-            let read = self.replay.pipeline.as_ref().map_or(0, |one| one.counters().read);
-            past.read().saturating_add(near as u64) >= read
-        });
+        let read = self.replay.pipeline.as_ref().map_or(0, |one| one.counters().read);
+        let (control, past) = (self.replay.fold.next, self.replay.past.as_mut());
+        let is_near = past.is_some_and(|past| past.is_near(control, read, near as u64));
         // What is asked for acts first.
         let is_free = self.replay.fold.requests.is_empty();
         Ok(if is_near && is_free { Change::Joins } else { Change::Joining })
@@ -126,7 +135,7 @@ impl Office {
             Trouble::Halt(Halt::Changed { from, to, unfit: Some(unfit) })
         };
         let unfit = joins.unfit(wanted).map_err(Halt::Settings)?;
-        if let Some(why) = unfit.or_else(|| self.unjoined.clone()) {
+        if let Some(why) = unfit.or_else(|| self.joins.failed.clone()) {
             return Err(halts(why));
         }
         // A file whose other half is wrong must not wait for its past.
@@ -134,7 +143,7 @@ impl Office {
         let ends_from = self.replay.fold.next;
         let past = Past::begin(log, control, (current, wanted), ends_from);
         let past = past.map_err(|error| self.unjoinable(error, wanted))?;
-        self.joined_names = past.names();
+        self.joins.names = past.names();
         self.replay.past = Some(Box::new(past));
         Ok(())
     }
@@ -155,16 +164,8 @@ impl Office {
         let Some(pipeline) = &self.replay.pipeline else { return Halt::Settings(why).into() };
         let (from, to) = (pipeline.settings().clone(), wanted.clone());
         let names = self.replay.past.as_ref().map_or_else(Vec::new, |past| past.names());
-        let names = if names.is_empty() { self.joined_names.clone() } else { names };
+        let names = if names.is_empty() { self.joins.names.clone() } else { names };
         let unfit = format!("{} would learn the past first: {why}", names.join(", "));
         Halt::Changed { from, to, unfit: Some(unfit) }.into()
     }
-}
-
-/// Whether somebody asks for settings that are those of the file, or need only that something
-/// joins.
-fn leads_to(ask: &Decision, wanted: &Settings) -> bool {
-    let Decision::Adopt { settings: asked } = ask else { return false };
-    let rest = || Joins::between(asked, wanted)?.left_out(wanted);
-    asked.learned == wanted.learned || rest().is_ok_and(|rest| rest.learned == asked.learned)
 }

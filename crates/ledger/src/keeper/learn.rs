@@ -140,16 +140,16 @@ impl Replay {
             self.pending.push_front(front);
             match &decision {
                 Decision::Skip(gap) => self.skip(offset, gap, effects),
-                Decision::Adopt { settings } if self.lens.is_some() => {
-                    if self.is_adopted(settings) {
-                        self.settle_alone(offset, settings, effects)?;
+                Decision::Adopt { .. } | Decision::Begin { .. } if self.lens.is_some() => {
+                    if let Some(settings) = self.adopted(&decision) {
+                        self.settle_alone(offset, &settings, effects)?;
                     }
                     return Ok(Learned::Some(1));
                 }
                 Decision::Reset { .. } if self.lens.is_some() && planted(Bug::PastUndecided) => {}
                 decision => self.step(offset, Input::Decided(decision), effects),
             }
-            if matches!(decision, Decision::Adopt { .. }) {
+            if decision.settings().is_some() {
                 self.renew_decoders();
             }
             return Ok(Learned::Some(1));

@@ -30,7 +30,7 @@ pub use self::{
     relearn::{Relearn, RelearnError, Relearned},
 };
 use self::{
-    halt::Halting, lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
+    halt::Halting, joins::JoinsKnown, lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
     snapshot::Snapshots, told::Told,
 };
 use crate::{
@@ -148,7 +148,7 @@ impl Pending {
 /// Whether a decision changes what is read. It acts between two cuts, never at the beginning of one
 /// that was planned without it.
 pub(crate) fn changes_reading(ask: &Decision) -> bool {
-    matches!(ask, Decision::Adopt { .. } | Decision::Skip(_))
+    ask.settings().is_some() || matches!(ask, Decision::Skip(_))
 }
 
 /// Everything a writer holds in office; dropped when it steps down.
@@ -182,10 +182,8 @@ pub(crate) struct Office {
     known_step: u64,
     /// What was counted at that step, once it is reached.
     known: Option<Counted>,
-    /// What joins, or has joined last.
-    joined_names: Vec<Arc<str>>,
-    /// Why what the file has join could not, when its past was learned.
-    unjoined: Option<String>,
+    /// What joins, and what became of it.
+    joins: JoinsKnown,
 }
 
 /// A pipeline in step with a log.

@@ -30,6 +30,8 @@ pub(crate) struct Past {
     from: Arc<Settings>,
     /// The settings that it is part of.
     to: Arc<Settings>,
+    /// An offset of control up to which all must be learned before a JOIN may be written.
+    goal: u64,
 }
 
 /// How control looks to what joins: settings name it all along.
@@ -54,7 +56,7 @@ impl Past {
         let lens = Lens { joins, to: to.clone(), base: from.clone(), ends_from };
         let relearn = Relearn::through(log, control, lens)?;
         let (from, to) = (from.clone(), to.clone());
-        Ok(Past { relearn, effects: Effects::default(), from, to })
+        Ok(Past { relearn, effects: Effects::default(), from, to, goal: ends_from })
     }
 
     /// Whether it is for those who go from these settings to those.
@@ -83,6 +85,18 @@ impl Past {
     pub(super) fn stands_at(&self, offset: u64) -> bool {
         let replay = &self.relearn.replay;
         replay.is_past() && replay.pending.front().is_some_and(|it| it.accepted.offset == offset)
+    }
+
+    /// Whether it is so near to the present that a JOIN may be written: what is left has come a
+    /// moment ago, so it is there to be learned, and nobody has to wait for it long.
+    pub(super) fn is_near(&mut self, control: u64, read: u64, near: u64) -> bool {
+        let Replay { fold, pending, .. } = &self.relearn.replay;
+        let is_left = pending.front().is_some_and(|left| left.accepted.offset < self.goal);
+        if fold.next < self.goal || is_left {
+            return false;
+        }
+        self.goal = control;
+        self.read().saturating_add(near) >= read
     }
 
     /// How many records of the past are learned.
@@ -189,10 +203,15 @@ impl Replay {
         Ok(())
     }
 
-    /// Whether the others went on with these settings, as far as that can be told.
-    pub(super) fn is_adopted(&self, settings: &Arc<Settings>) -> bool {
-        let base = self.lens.as_ref().map(|lens| Pipeline::build(&lens.base));
-        matches!(base, Some(Ok(base)) if base.could_adopt(settings).is_ok())
+    /// The settings with which the others went on by a decision, as far as that can be told.
+    pub(super) fn adopted(&self, decision: &Decision) -> Option<Arc<Settings>> {
+        let others = Pipeline::build(&self.lens.as_ref()?.base).ok()?;
+        let could = match decision {
+            Decision::Adopt { settings } => others.could_adopt(settings),
+            Decision::Begin { settings } => others.could_begin(settings),
+            _ => return None,
+        };
+        decision.settings().filter(|_| could.is_ok()).cloned()
     }
 
     /// The settings in force with another half that says how it runs.

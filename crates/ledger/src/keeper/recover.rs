@@ -9,6 +9,7 @@ use alluvium_learn::Time;
 use super::{
     Halt, Keeper, Next, Office, Phase, Trouble,
     halt::{place, unread},
+    joins::JoinsKnown,
     output::{OUT_TOPICS, OutLane, Outputs, parse_order},
     replay::Replay,
     snapshot::Snapshots,
@@ -110,8 +111,7 @@ impl<L: Log> Keeper<L> {
             topics,
             known_step: 0,
             known: None,
-            joined_names: Vec::new(),
-            unjoined: None,
+            joins: JoinsKnown::default(),
         }));
         let mut early_ends = Vec::new();
         if planted(Bug::OutputsBeforeTerm) {

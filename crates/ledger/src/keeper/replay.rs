@@ -65,10 +65,7 @@ impl Replay {
         let mut topics: BTreeMap<Arc<str>, Arc<str>> =
             inputs.map(|input| (input.name.clone(), input.topic.clone())).collect();
         for pending in &self.pending {
-            let adopted = pending.accepted.adopts.iter().filter_map(|(_, ask)| match ask {
-                Decision::Adopt { settings } => Some(settings),
-                _ => None,
-            });
+            let adopted = pending.accepted.adopts.iter().filter_map(|(_, ask)| ask.settings());
             let said = match &pending.accepted.body {
                 Body::Settings(settings) | Body::Join(settings) => Some(settings),
                 _ => None,

@@ -79,15 +79,13 @@ impl Play {
         self.say(|| format!("FILE {file:?}"));
     }
 
-    /// The file names models more, or none of those that joined.
+    /// The file names one model more; or somebody lets all leave that joined, and they come again.
     fn join_or_leave(&mut self) {
         if self.file.joins < 2 && self.random.chance(800) {
             self.file.joins += 1;
             self.decided += 1;
         } else if self.requests < self.size.requests {
-            self.file.joins = 0;
-            self.decided += 1;
-            let settings = self.scene.settings(self.file);
+            let settings = self.scene.settings(File { joins: 0, ..self.file });
             self.request(Decision::Adopt { settings });
         }
     }
