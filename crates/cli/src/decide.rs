@@ -101,11 +101,7 @@ fn reset(look: &mut Look, model: Option<String>, json: bool) -> Result<(), Failu
     }
     let standing = look.standing()?;
     if let Some(stopped) = standing.halted(&look.opened) {
-        return Err(halted::not_while_halted(
-            &stopped,
-            standing.fit(&look.opened),
-            &look.opened,
-        ));
+        return Err(halted::not_while_halted(&stopped, standing.fit(&look.opened), &look.opened));
     }
     let then = match &model {
         Some(model) => format!("{model} has learned nothing"),

@@ -221,7 +221,9 @@ impl Standing {
         };
         match compared() {
             Err(why) => Change::Unfit(why),
-            Ok((joins, base)) if base.learned == current.learned && base.kernel == current.kernel => {
+            Ok((joins, base))
+                if base.learned == current.learned && base.kernel == current.kernel =>
+            {
                 Change::Joins(joins)
             }
             Ok((_, base)) => match pipeline.could_adopt(&base) {

@@ -282,8 +282,7 @@ fn the_present_goes_on_while_the_past_is_learned() {
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
     run(&log, options(&of(&TWO))).unwrap();
-    let mut keeper =
-        Keeper::new(log.client(), Options { follow: true, ..options(&of(&THREE)) });
+    let mut keeper = Keeper::new(log.client(), Options { follow: true, ..options(&of(&THREE)) });
     keeper.bound_turns(8);
     let (mut joining, mut news, mut now) = (Vec::new(), Vec::new(), 0);
     while !news.iter().any(|news| matches!(news, News::Joined { .. })) {
@@ -370,7 +369,9 @@ fn a_rename_is_a_leave_and_a_join() {
     let settings = joins.adoptable(&of(&THREE), &wanted).unwrap();
     request(&mut log, Decision::Adopt { settings });
     let news = run(&log, options(&wanted)).unwrap();
-    assert!(matches!(&news[..], [.., News::Version { model, version: 1, .. }] if &**model == "fourth"));
+    assert!(
+        matches!(&news[..], [.., News::Version { model, version: 1, .. }] if &**model == "fourth")
+    );
     let digest = digests(&log, &wanted)["fourth"].clone();
     assert_eq!(digest, digests(&all_of_the_first(), &of(&THREE))["third"], "by another name");
 }

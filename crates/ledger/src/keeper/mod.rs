@@ -30,8 +30,8 @@ pub use self::{
     relearn::{Relearn, RelearnError, Relearned},
 };
 use self::{
-    halt::Halting, joins::JoinsKnown, lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
-    snapshot::Snapshots, told::Told,
+    halt::Halting, joins::JoinsKnown, lane::Lane, live::InFlight, output::Outputs,
+    recover::Recovery, replay::Replay, snapshot::Snapshots, told::Told,
 };
 use crate::{
     control::{Accepted, At, Body},
