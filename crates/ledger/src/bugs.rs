@@ -38,11 +38,15 @@ pub enum Bug {
     RefusedHaveTimes,
     /// In silence ticks tell the time of the clock, whether anything is due or not.
     TicksOfTheClock,
+    /// What joins does so before it has learned all of the past.
+    JoinsEarly,
+    /// What joins learns the past as if nobody had decided anything.
+    PastUndecided,
 }
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 17] = [
+    pub const ALL: [Bug; 19] = [
         Bug::LearnOnAcknowledgement,
         Bug::OutputsBeforeTerm,
         Bug::StaleOutputEnds,
@@ -60,6 +64,8 @@ impl Bug {
         Bug::MergeByLogTime,
         Bug::RefusedHaveTimes,
         Bug::TicksOfTheClock,
+        Bug::JoinsEarly,
+        Bug::PastUndecided,
     ];
 }
 

@@ -38,6 +38,7 @@ impl Size {
             Kind::Heavy => {
                 Size { records_max: 40, events: 2_000, requests: 3, snapshot_steps_max: 3, ..base }
             }
+            Kind::Joining => Size { events: 2_000, ..base },
             Kind::Finished => Size { events: 1_000, requests: 0, ..base },
         }
     }
@@ -55,6 +56,8 @@ pub(crate) struct InputTopic {
 pub(crate) struct File {
     pub(crate) learned: u64,
     pub(crate) runs: u64,
+    /// How many models it names that others do not.
+    pub(crate) joins: u64,
 }
 
 /// Inputs and files.
@@ -88,7 +91,7 @@ impl Scene {
             InputTopic { name, partitions: partitions.collect() }
         };
         let inputs = names.iter().enumerate().map(topic).collect();
-        let first = File { learned: 0, runs: 2 * u64::from(random.chance(350)) };
+        let first = File { learned: 0, runs: 2 * u64::from(random.chance(350)), joins: 0 };
         Scene { inputs, first, settings: BTreeMap::new(), shape: Shape { has_two_inputs, times } }
     }
 
@@ -111,7 +114,7 @@ impl Scene {
 
     /// Something that somebody may ask for.
     pub(crate) fn request(&self, random: &mut Random) -> Decision {
-        let models = ["linear", "tree", "nobody"];
+        let models = ["linear", "tree", "nobody", "late"];
         match random.below(6) {
             0 => Decision::Reset { model: None },
             1 | 2 => Decision::Reset { model: Some((*random.pick(&models)).into()) },
@@ -165,7 +168,7 @@ fn settings(file: File, shape: Shape) -> Settings {
         json!({ "every": "7 records", "keep": "1 s" }),
     ];
     let carry = [json!([]), json!(["cat", "scaled.a"]), json!(["b"]), json!(["cat"])];
-    let whole = json!({
+    let mut whole = json!({
         "name": "p",
         "input": inputs,
         "fields": {
@@ -203,8 +206,55 @@ fn settings(file: File, shape: Shape) -> Settings {
             "answer": if file.runs == 1 { "live" } else { "all" },
         },
     });
+    join(&mut whole, file.joins);
     let spec: Spec = serde_json::from_value(whole).expect("the settings above are right");
     Settings::of(&spec)
+}
+
+/// Models that join: one with a field and a step of its own, and one that reads these as well.
+fn join(whole: &mut Value, models: u64) {
+    if models == 0 {
+        return;
+    }
+    for input in whole["input"].as_object_mut().into_iter().flat_map(|inputs| inputs.values_mut()) {
+        input["paths"] = json!({ "late_b": "b", "late_cat": "cat" });
+    }
+    whole["fields"]["late_b"] = json!({ "number": { "missing": "previous" } });
+    whole["fields"]["late_cat"] = json!({ "category": { "values_max": 3, "missing": "c0" } });
+    whole["features"]["late_mean"] =
+        json!({ "window": { "over": "4 records", "make": { "mean": { "mean": "late_b" } } } });
+    whole["model"]["late"] = json!({
+        "use": ["scaled", "late_mean", "late_cat", "before"],
+        "learner": { "hoeffding_tree": { "grace_period": 4, "delta": 0.3 } },
+    });
+    if models > 1 {
+        whole["model"]["later"] = json!({
+            "use": ["late_mean", "recent"],
+            "learner": { "logistic_regression": {} },
+        });
+    }
+}
+
+/// Settings of the past with what was to join later, beside all else: what the newer settings name
+/// and those before them did not is as the newer ones have it.
+pub(crate) fn beside(past: &Settings, from: &Settings, to: &Settings) -> Arc<Settings> {
+    let mut all = past.clone();
+    for table in ["model", "features", "fields"] {
+        let named = |settings: &Settings| settings.learned[table].as_object().cloned();
+        let (known, before) = (named(from).unwrap_or_default(), named(past).unwrap_or_default());
+        for (name, value) in named(to).into_iter().flatten() {
+            if !known.contains_key(&name) || !before.contains_key(&name) {
+                all.learned[table][name] = value;
+            }
+        }
+    }
+    let inputs = to.learned["input"].as_object();
+    for (name, input) in inputs.into_iter().flatten() {
+        if input["paths"].is_object() && all.learned["input"][name].is_object() {
+            all.learned["input"][name]["paths"] = input["paths"].clone();
+        }
+    }
+    Arc::new(all)
 }
 
 /// The records of one partition, with wild timestamps and some garbage. Where they were loaded, the

@@ -477,7 +477,8 @@ impl Waiting {
     }
 }
 
-fn of_model(name: &str) -> String {
+/// The section of a model's rows; its pages are sections below it.
+pub(super) fn of_model(name: &str) -> String {
     format!("{SECTION}/model/{name}")
 }
 
