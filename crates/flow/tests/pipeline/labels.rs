@@ -300,6 +300,11 @@ fn a_silent_topic_closes_waits_when_it_is_told_that_time_has_passed() {
     };
     assert_eq!(tick(1_099), (1, 0));
     assert_eq!(tick(1_100), (0, 1));
+    // What was judged then is part of the state.
+    let sections = pipeline.save();
+    let mut again = self::pipeline(&file());
+    again.restore(&sections).unwrap();
+    assert_eq!(again.save(), sections);
 }
 
 /// The answer that was issued is judged, by the models and the baselines alike.
