@@ -1,6 +1,8 @@
 //! The reference: what a plain loop without terms, manifests or sessions makes of the control topic
 //! and the inputs as they are at the end. One record a step, one record a batch.
 
+mod joined;
+
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use alluvium_flow::{
@@ -11,6 +13,7 @@ use alluvium_flow::{
 use alluvium_learn::{Over, Time};
 use alluvium_ledger::control::{At, Body, Control};
 
+use self::joined::Plain;
 use crate::log::{Kept, Landed};
 
 /// An output as it has to be.
@@ -58,6 +61,8 @@ pub(crate) struct Reference {
     /// Of these, how many for their time.
     pub(crate) mistimed: u64,
     pub(crate) ticks: u64,
+    /// What became of labels that have an input of their own, and of their examples.
+    pub(crate) labels: [u64; 10],
     /// How often records were passed over.
     pub(crate) skipped: u64,
     pub(crate) versions: BTreeMap<(Arc<str>, u64), String>,
@@ -80,6 +85,8 @@ pub(crate) struct Trainer<'a> {
     requests: BTreeMap<u64, Decision>,
     catchup: BTreeMap<(Arc<str>, u32), u64>,
     ends: BTreeMap<(Arc<str>, u32), u64>,
+    /// What the join has to come to, where labels have an input of their own.
+    joined: Plain,
     found: Reference,
 }
 
@@ -93,6 +100,7 @@ impl<'a> Trainer<'a> {
             requests: BTreeMap::new(),
             catchup: BTreeMap::new(),
             ends: BTreeMap::new(),
+            joined: Plain::default(),
             found: Reference::default(),
         }
     }
@@ -146,6 +154,7 @@ impl<'a> Trainer<'a> {
             self.found.refused = pipeline.counters().refused;
             let by = |code: &str| pipeline.counters().refused_by.get(code).copied().unwrap_or(0);
             self.found.mistimed = by("late") + by("ahead");
+            self.found.labels = self.joined.ever();
             self.found.digests = ["linear", "tree"].map(|m| pipeline.state_digest(m)).to_vec();
         }
         self.found
@@ -159,7 +168,12 @@ impl<'a> Trainer<'a> {
         for (request, ask) in std::mem::replace(&mut self.requests, later) {
             *self.found.adopted.entry(request).or_default() += 1;
             match self.is_possible(&ask) {
-                true => self.step(Input::Decided(&ask)),
+                true => {
+                    self.step(Input::Decided(&ask));
+                    if matches!(ask, Decision::Reset { model: None }) {
+                        self.joined.forget_all();
+                    }
+                }
                 false => self.step(Input::Impossible("")),
             }
         }
@@ -189,6 +203,7 @@ impl<'a> Trainer<'a> {
             Body::Tick { time } => {
                 self.tick(offset, *time);
                 self.step(Input::Tick(*time));
+                self.join(None, Some(*time));
             }
         }
     }
@@ -201,7 +216,8 @@ impl<'a> Trainer<'a> {
         let counters = pipeline.counters();
         let is_by_time = matches!(pipeline.spec().versions.every, Over::Time(_));
         let is_due = counters.due.is_some_and(|due| due <= time) && pipeline.has_unpublished();
-        if !is_by_time || !is_due {
+        let is_waited_for = self.joined.due().is_some_and(|due| due <= time);
+        if !(is_by_time && is_due || is_waited_for) {
             let why = format!("the tick at control:{offset} has nothing to do");
             self.found.complaint.get_or_insert(why);
         }
@@ -252,9 +268,9 @@ impl<'a> Trainer<'a> {
                 };
                 let newest = place.newest;
                 let key = key_of(newest, self.time_of(at, landed));
-                let is_less = least.is_none_or(|(least, other, _)| {
-                    (key, &at.input, at.partition) < (least, &other.input, other.partition)
-                });
+                let rank = |at: &'_ At| (self.is_label(&at.input), at.input.clone(), at.partition);
+                let is_less =
+                    least.is_none_or(|(least, other, _)| (key, rank(at)) < (least, rank(other)));
                 if is_less {
                     least = Some((key, at, landed));
                 }
@@ -309,8 +325,11 @@ impl<'a> Trainer<'a> {
         if let Some(place) = self.found.places.get_mut(&place_of(at)) {
             place.chain.add(&batch.get(0));
         }
+        let time = self.time_of(at, landed);
+        let came = time.and_then(|time| self.came(at, landed, time));
         let (batch, rows, partition) = (&batch, &rows, at.partition);
         self.step(Input::Records(Run { input, partition, batch, rows, range: 0..1 }));
+        self.join(came.as_ref(), time.filter(|_| came.is_some()));
     }
 
     fn step(&mut self, input: Input<'_>) {

@@ -27,11 +27,13 @@ pub enum Kind {
     Truncate,
     /// Two histories over one finished topic: their models must be the same.
     Finished,
+    /// Labels come by an input of their own, always.
+    Labels,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Base,
         Kind::Small,
         Kind::Long,
@@ -39,6 +41,7 @@ impl Kind {
         Kind::Lossy,
         Kind::Truncate,
         Kind::Finished,
+        Kind::Labels,
     ];
 
     /// Its name.
@@ -51,6 +54,7 @@ impl Kind {
             Kind::Lossy => "lossy",
             Kind::Truncate => "truncate",
             Kind::Finished => "finished",
+            Kind::Labels => "labels",
         }
     }
 }
@@ -101,6 +105,8 @@ pub struct Stats {
     pub mistimed: u64,
     /// How often a writer said that time has passed.
     pub ticks: u64,
+    /// What became of labels and examples, in the order of [`alluvium_flow::LabelCounts::named`].
+    pub labels: [u64; 10],
     /// Requests adopted.
     pub adopted: u64,
     /// How often records were passed over.
@@ -130,6 +136,9 @@ impl Stats {
         self.refused += other.refused;
         self.mistimed += other.mistimed;
         self.ticks += other.ticks;
+        for (count, other) in self.labels.iter_mut().zip(other.labels) {
+            *count += other;
+        }
         self.adopted += other.adopted;
         self.skipped += other.skipped;
         self.halts += other.halts;
@@ -230,6 +239,7 @@ pub(crate) fn judge(play: &mut Play) -> Result<Stats, String> {
     stats.refused = reference.refused;
     stats.mistimed = reference.mistimed;
     stats.ticks = reference.ticks;
+    stats.labels = reference.labels;
     stats.adopted = reference.adopted.values().sum();
     stats.skipped = reference.skipped;
     stats.terms = reference.terms;
