@@ -36,11 +36,17 @@ pub enum Bug {
     MergeByLogTime,
     /// The time of a record that was refused has a say in the merge.
     RefusedHaveTimes,
+    /// Labels go by the names of their inputs, where times are equal.
+    LabelsAreNotLast,
+    /// What waits for its label is left out of the state.
+    WaitingNotInState,
+    /// Waits end by the writer's clock.
+    WaitsEndByTheClock,
 }
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 19] = [
         Bug::LearnOnAcknowledgement,
         Bug::OutputsBeforeTerm,
         Bug::StaleOutputEnds,
@@ -57,6 +63,9 @@ impl Bug {
         Bug::EndsAtManifest,
         Bug::MergeByLogTime,
         Bug::RefusedHaveTimes,
+        Bug::LabelsAreNotLast,
+        Bug::WaitingNotInState,
+        Bug::WaitsEndByTheClock,
     ];
 }
 
