@@ -312,6 +312,9 @@ pub struct Decide {
     pub answer: DecideAnswer,
     #[command(flatten)]
     pub pipeline: Pipeline,
+    /// With `adopt`: what the file names more begins with nothing learned, and not with the past.
+    #[arg(long)]
+    pub from_here: bool,
     /// With `reset`: only this model.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,

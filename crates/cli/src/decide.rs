@@ -6,7 +6,7 @@ use crate::{
     args::{self, DecideAnswer},
     failure::Failure,
     halted,
-    look::Look,
+    look::{Change, Look},
     models::asked,
     plain,
     run::changes,
@@ -21,6 +21,7 @@ use crate::{
 pub fn run(call: &args::Decide) -> Result<(), Failure> {
     let mut look = Look::open(&call.pipeline.file, &call.pipeline.named)?;
     match call.answer {
+        DecideAnswer::Adopt if call.from_here => begin(&mut look, call.json),
         DecideAnswer::Adopt => adopt(&mut look, call.json),
         DecideAnswer::Reset => reset(&mut look, call.model.clone(), call.json),
         DecideAnswer::Skip => skip::run(&mut look, call.span.as_deref(), call.json),
@@ -38,24 +39,58 @@ fn adopt(look: &mut Look, json: bool) -> Result<(), Failure> {
         None => return Err(look.nothing_kept()),
     };
     let current = pipeline.settings();
-    if current.learned == wanted.learned && current.kernel == wanted.kernel {
-        let why = format!("nothing to adopt: what {file} says is learned is what is learned");
-        return unasked(&why, json);
-    }
-    if let Err(why) = pipeline.could_adopt(&wanted) {
-        let text = halted::does_not_fit(current, &wanted, &why, &look.opened);
-        return Err(Failure::Usage(format!("{file} cannot be adopted\n\n{text}")));
-    }
+    let run = look.opened.command("run", "");
+    let adopts = match standing.change(&look.opened) {
+        Change::Nothing => {
+            let why = format!("nothing to adopt: what {file} says is learned is what is learned");
+            return unasked(&why, json);
+        }
+        Change::Joins(joins) => {
+            let why = format!(
+                "nothing to adopt: {} learns the past and joins, with the next: {run}",
+                joins.names().join(", ")
+            );
+            return unasked(&why, json);
+        }
+        Change::Unfit(why) => {
+            let answers = halted::answers("changed", standing.fit(&look.opened), &look.opened);
+            let text = halted::does_not_fit(current, &wanted, &why, &answers);
+            return Err(Failure::Usage(format!("{file} cannot be adopted\n\n{text}")));
+        }
+        Change::Adopts(settings) => settings,
+    };
     if standing.is_asked(&wanted) {
-        let run = look.opened.command("run", "");
         let why = format!("it was asked for already, and acts with the next: {run}");
         return unasked(&why, json);
     }
     if !json {
         say(changes(current, &wanted).trim_end());
     }
-    let offset = look.ask(Decision::Adopt { settings: wanted })?;
+    let offset = look.ask(Decision::Adopt { settings: adopts })?;
     asked(look, offset, "it goes on with these settings and what was learned", json)
+}
+
+/// What the file names more is to begin here, with nothing learned: its past cannot be learned, or
+/// is not wanted.
+fn begin(look: &mut Look, json: bool) -> Result<(), Failure> {
+    let standing = look.standing()?;
+    let (file, wanted) = (look.opened.file.display().to_string(), look.opened.settings.clone());
+    let Some(pipeline) = standing.pipeline() else { return Err(look.nothing_kept()) };
+    let current = pipeline.settings();
+    if current.learned == wanted.learned && current.kernel == wanted.kernel {
+        let why = format!("nothing to adopt: what {file} says is learned is what is learned");
+        return unasked(&why, json);
+    }
+    if let Err(why) = pipeline.could_begin(&wanted) {
+        let answers = halted::answers("changed", standing.fit(&look.opened), &look.opened);
+        let text = halted::does_not_fit(current, &wanted, &why, &answers);
+        return Err(Failure::Usage(format!("{file} cannot be adopted\n\n{text}")));
+    }
+    if !json {
+        say(changes(current, &wanted).trim_end());
+    }
+    let offset = look.ask(Decision::Begin { settings: wanted })?;
+    asked(look, offset, "it goes on with these settings, and what is new begins there", json)
 }
 
 fn reset(look: &mut Look, model: Option<String>, json: bool) -> Result<(), Failure> {
@@ -66,11 +101,7 @@ fn reset(look: &mut Look, model: Option<String>, json: bool) -> Result<(), Failu
     }
     let standing = look.standing()?;
     if let Some(stopped) = standing.halted(&look.opened) {
-        return Err(halted::not_while_halted(
-            &stopped,
-            standing.is_unfit(&look.opened),
-            &look.opened,
-        ));
+        return Err(halted::not_while_halted(&stopped, standing.fit(&look.opened), &look.opened));
     }
     let then = match &model {
         Some(model) => format!("{model} has learned nothing"),

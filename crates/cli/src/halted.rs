@@ -1,6 +1,8 @@
 //! Halts: what to say of one, and what to type.
 
-use alluvium_flow::Settings;
+use std::sync::Arc;
+
+use alluvium_flow::{Pipeline, Settings};
 use alluvium_ledger::{control::Stopped, keeper::Halt};
 
 use crate::{failure::Failure, open::Opened, run::changes, typed};
@@ -8,15 +10,42 @@ use crate::{failure::Failure, open::Opened, run::changes, typed};
 /// Something to type, and what it does.
 pub type Answer = (String, &'static str);
 
-/// The answers to a halt of a kind, as control names it; only such as can be given. `unfit`: what
-/// was learned could not go on with the settings of the file.
-pub fn answers(kind: &str, unfit: bool, opened: &Opened) -> Vec<Answer> {
+/// How what was learned fits the settings of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It could go on with them.
+    Whole,
+    /// It could, where what they name more begins with nothing learned.
+    FromHere,
+    /// It could not.
+    Unfit,
+}
+
+impl Fit {
+    /// How a pipeline fits settings that it could not go on with as it is.
+    pub fn from_here(pipeline: &Pipeline, to: &Arc<Settings>) -> Fit {
+        match pipeline.could_begin(to) {
+            Ok(()) => Fit::FromHere,
+            Err(_) => Fit::Unfit,
+        }
+    }
+}
+
+/// The answers to a halt of a kind, as control names it; only such as can be given.
+pub fn answers(kind: &str, fit: Fit, opened: &Opened) -> Vec<Answer> {
     let status = |why| (opened.command("status", ""), why);
     match kind {
         "changed" => {
             let adopt = (opened.command("decide adopt", ""), "go on with the state as it is");
             let another = (opened.run_as_another(), "a second pipeline, from the beginning");
-            if unfit { vec![another] } else { vec![adopt, another] }
+            let here = opened.command("decide adopt", "--from-here");
+            match fit {
+                Fit::Whole => vec![adopt, another],
+                Fit::FromHere => {
+                    vec![(here, "what is new begins here, with nothing learned"), another]
+                }
+                Fit::Unfit => vec![another],
+            }
         }
         "refused" => vec![
             (opened.command("show", "dead-letters"), "what they were, and why"),
@@ -40,8 +69,13 @@ pub fn answers(kind: &str, unfit: bool, opened: &Opened) -> Vec<Answer> {
 
 /// The answers to a halt of this run.
 pub fn answers_to(halt: &Halt, opened: &Opened) -> Vec<Answer> {
-    let unfit = matches!(halt, Halt::Changed { unfit: Some(_), .. });
-    answers(halt.kind(), unfit, opened)
+    let fit = match halt {
+        Halt::Changed { from, to, unfit: Some(_) } => {
+            Pipeline::build(from).map_or(Fit::Unfit, |pipeline| Fit::from_here(&pipeline, to))
+        }
+        _ => Fit::Whole,
+    };
+    answers(halt.kind(), fit, opened)
 }
 
 /// What to say and to type when a run has halted.
@@ -59,7 +93,7 @@ pub fn failure(halt: &Halt, opened: &Opened) -> Failure {
         Halt::Changed { from, to, unfit: Some(why) } => {
             format!(
                 "halted: what is learned was changed in {file}\n\n{}",
-                does_not_fit(from, to, why, opened)
+                does_not_fit(from, to, why, &answers_to(halt, opened))
             )
         }
         Halt::Refused { .. }
@@ -75,25 +109,25 @@ pub fn failure(halt: &Halt, opened: &Opened) -> Failure {
 
 /// What differs, why what was learned does not fit that, and what to type.
 pub fn does_not_fit(
-    from: &std::sync::Arc<Settings>,
-    to: &std::sync::Arc<Settings>,
+    from: &Arc<Settings>,
+    to: &Arc<Settings>,
     why: &str,
-    opened: &Opened,
+    answers: &[Answer],
 ) -> String {
     format!(
         "{}\nwhat was learned does not fit that: {why}. Say what is meant:\n\n{}\n  \
          or put the file back",
         changes(from, to),
-        typed::listed(&answers("changed", true, opened))
+        typed::listed(answers)
     )
 }
 
 /// The refusal of what can act only once a halted pipeline goes on.
-pub fn not_while_halted(halted: &Stopped, unfit: bool, opened: &Opened) -> Failure {
+pub fn not_while_halted(halted: &Stopped, fit: Fit, opened: &Opened) -> Failure {
     Failure::Usage(format!(
         "it has halted, and what is asked now would act only when it goes on: {}\n\n\
          answer that first:\n\n{}",
         halted.why,
-        typed::listed(&answers(&halted.kind, unfit, opened))
+        typed::listed(&answers(&halted.kind, fit, opened))
     ))
 }

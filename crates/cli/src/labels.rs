@@ -118,10 +118,13 @@ mod tests {
     fn only_what_happened_is_told() {
         let mut labels = labels();
         labels.counts.labelled = 1;
-        assert_eq!(lines(&labels), [
-            "1 label found their record, 1,000 records wait",
-            "of the labels 2 wait for their record",
-        ]);
+        assert_eq!(
+            lines(&labels),
+            [
+                "1 label found their record, 1,000 records wait",
+                "of the labels 2 wait for their record",
+            ]
+        );
         labels.counts.conflicting = 3;
         labels.pushed_out = vec![("tree".into(), 7)];
         assert!(lines(&labels)[1].starts_with("of the labels 3 said another thing"));

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
-use alluvium_flow::{Decision, Pipeline, Settings};
+use alluvium_flow::{Decision, Joins, Pipeline, Settings};
 use alluvium_learn::Time;
 use alluvium_ledger::{
     control::{Control, Fold, Stopped},
@@ -11,7 +11,7 @@ use alluvium_ledger::{
     versions::{Published, Version},
 };
 
-use crate::{args::Named, clock, failure::Failure, open::Opened, store::Store};
+use crate::{args::Named, clock, failure::Failure, halted::Fit, open::Opened, store::Store};
 
 /// How long is waited for a log that has nothing yet.
 const IDLE: Duration = Duration::from_millis(1);
@@ -41,6 +41,18 @@ pub struct Standing {
     pub pipeline: Option<Result<Pipeline, String>>,
     /// Control up to its end.
     pub fold: Fold,
+}
+
+/// How what is learned differs between a file and what was kept.
+pub enum Change {
+    /// Not at all; or nothing was kept yet.
+    Nothing,
+    /// Something joins: the next run sees to that by itself.
+    Joins(Joins),
+    /// These settings can be adopted; what joins then does.
+    Adopts(Arc<Settings>),
+    /// The state does not fit, for this reason.
+    Unfit(String),
 }
 
 /// Who wrote the newest TERM.
@@ -192,18 +204,48 @@ impl Standing {
         self.pipeline.as_ref()?.as_ref().ok()
     }
 
-    /// Whether what is learned differs between the file and the newest manifest.
-    pub fn is_changed(&self, opened: &Opened) -> bool {
-        let wanted = &opened.settings;
-        let is_other = |current: &Settings| {
-            current.learned != wanted.learned || current.kernel != wanted.kernel
+    /// How what is learned differs between the file and the newest manifest.
+    pub fn change(&self, opened: &Opened) -> Change {
+        let Some(pipeline) = self.pipeline() else { return Change::Nothing };
+        let (current, wanted) = (pipeline.settings(), &opened.settings);
+        if current.learned == wanted.learned && current.kernel == wanted.kernel {
+            return Change::Nothing;
+        }
+        let compared = || {
+            let joins = Joins::between(current, wanted)?;
+            let base = joins.adoptable(current, wanted)?;
+            if let Some(why) = joins.unfit(wanted)? {
+                return Err(why);
+            }
+            Ok((joins, base))
         };
-        self.pipeline().is_some_and(|pipeline| is_other(pipeline.settings()))
+        match compared() {
+            Err(why) => Change::Unfit(why),
+            Ok((joins, base))
+                if base.learned == current.learned && base.kernel == current.kernel =>
+            {
+                Change::Joins(joins)
+            }
+            Ok((_, base)) => match pipeline.could_adopt(&base) {
+                Ok(()) => Change::Adopts(base),
+                Err(why) => Change::Unfit(why),
+            },
+        }
     }
 
-    /// Whether what was learned could not go on with what the file says.
-    pub fn is_unfit(&self, opened: &Opened) -> bool {
-        self.pipeline().is_some_and(|pipeline| pipeline.could_adopt(&opened.settings).is_err())
+    /// Whether the next run halts, since what is learned was changed.
+    pub fn is_changed(&self, opened: &Opened) -> bool {
+        matches!(self.change(opened), Change::Adopts(_) | Change::Unfit(_))
+    }
+
+    /// How what was learned fits what the file says.
+    pub fn fit(&self, opened: &Opened) -> Fit {
+        match (self.change(opened), self.pipeline()) {
+            (Change::Unfit(_) | Change::Joins(_), Some(pipeline)) => {
+                Fit::from_here(pipeline, &opened.settings)
+            }
+            _ => Fit::Whole,
+        }
     }
 
     /// The halt that keeps it from going on: the one control tells of, unless it was answered
@@ -214,7 +256,8 @@ impl Standing {
             return None;
         }
         let told = self.fold.halted.clone().filter(|told| match told.kind.as_str() {
-            "changed" => is_changed || self.pipeline().is_none(),
+            // What joins may have found that its past has expired.
+            "changed" => !matches!(self.change(opened), Change::Nothing) || self.pipeline.is_none(),
             _ => true,
         });
         told.or_else(|| {
@@ -226,9 +269,8 @@ impl Standing {
 
     /// Whether somebody has asked to go on with these settings, and no writer has adopted that yet.
     pub fn is_asked(&self, settings: &Arc<Settings>) -> bool {
-        self.fold.requests.iter().any(|(_, ask)| {
-            matches!(ask, Decision::Adopt { settings: asked } if asked.learned == settings.learned)
-        })
+        let leads = |asked: &Arc<Settings>| Joins::lead_from(asked, settings);
+        self.fold.requests.iter().any(|(_, ask)| ask.settings().is_some_and(leads))
     }
 }
 

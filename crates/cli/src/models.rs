@@ -230,7 +230,7 @@ fn rollback(look: &mut Look, json: bool) -> Result<(), Failure> {
     let standing = look.standing()?;
     let Some(pipeline) = standing.pipeline() else { return Err(unread(look, standing)) };
     let is_change = |ask: &Decision| {
-        matches!(ask, Decision::Promote { .. } | Decision::Rollback | Decision::Adopt { .. })
+        ask.settings().is_some() || matches!(ask, Decision::Promote { .. } | Decision::Rollback)
     };
     let then = match back_to(pipeline.registry()) {
         // What was asked before acts first, so where back is will be known only then.

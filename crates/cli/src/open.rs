@@ -123,6 +123,33 @@ impl Opened {
         inputs.map(|(name, input)| (name.clone(), input.topic(name).to_string())).collect()
     }
 
+    /// Each input that gives examples, and its topic: all but the one that labels come by.
+    pub fn examples(&self) -> Vec<(String, String)> {
+        let mut inputs = self.topics();
+        inputs.retain(|(name, _)| !self.is_of_labels(name));
+        inputs
+    }
+
+    /// The input of examples a call means: the one it names, or the only one.
+    ///
+    /// # Errors
+    /// As [`Opened::pick_input`]; or the input gives labels.
+    pub fn pick_example(&self, name: Option<&str>) -> Result<&str, Failure> {
+        let examples = self.examples();
+        match (name, examples.as_slice()) {
+            (Some(name), _) if self.is_of_labels(name) => {
+                Err(Failure::Usage(format!("{name} gives labels: there is nothing to answer")))
+            }
+            (None, [(only, _)]) => Ok(self.pick_input(Some(only))?.0),
+            (name, _) => Ok(self.pick_input(name)?.0),
+        }
+    }
+
+    fn is_of_labels(&self, input: &str) -> bool {
+        let label = self.spec.label.as_ref();
+        label.is_some_and(|label| label.input.as_deref() == Some(input))
+    }
+
     /// The input a call means: the one it names, or the only one.
     ///
     /// # Errors

@@ -213,6 +213,21 @@ pub fn changes(from: &Arc<Settings>, to: &Arc<Settings>) -> String {
         lines.push(format!("  the arithmetic of this release\n    was  {was}\n    is   {is}\n"));
     }
     differ("", Some(&from.learned), Some(&to.learned), &mut lines);
+    let touched = from.models_touched(to);
+    let untouched: Vec<&str> = to.learned["model"]
+        .as_object()
+        .into_iter()
+        .flat_map(|models| models.keys().map(String::as_str))
+        .filter(|name| !touched.iter().any(|model| model == name))
+        .collect();
+    if !lines.is_empty() && !touched.is_empty() {
+        let others = match untouched.as_slice() {
+            [] => String::new(),
+            [one] => format!("; {one} is untouched"),
+            names => format!("; {} are untouched", names.join(", ")),
+        };
+        lines.push(format!("  touches {}{others}\n", touched.join(", ")));
+    }
     lines.concat()
 }
 

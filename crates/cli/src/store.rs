@@ -253,13 +253,18 @@ impl Store {
         pipeline: &str,
         errand: Errand<'_>,
     ) -> Result<Option<(String, Vec<Right>)>, LogError> {
+        let group = KafkaLog::lease_group(pipeline, errand);
+        Ok(self.group_rights(&group)?.map(|rights| (group, rights)))
+    }
+
+    /// What this user may do with a group; `None`: there are no groups.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn group_rights(&mut self, group: &str) -> Result<Option<Vec<Right>>, LogError> {
         match self {
             Store::Embedded(_) => Ok(None),
-            Store::Kafka(log) => {
-                let group = KafkaLog::lease_group(pipeline, errand);
-                let rights = log.group_rights(&group)?;
-                Ok(Some((group, rights)))
-            }
+            Store::Kafka(log) => log.group_rights(group).map(Some),
         }
     }
 

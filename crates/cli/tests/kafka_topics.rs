@@ -244,10 +244,10 @@ fn what_a_guest_needs_is_printed_and_enough(bench: &Bench) {
     let told = bench.json(&["check", &file, "--topics", "--json"]);
     assert_eq!(told["ready"], false, "{told}");
     let topics = told["topics"].as_array().unwrap();
-    assert_eq!(topics.len(), 1 + OWN.len());
+    assert_eq!(topics.len(), 1 + OWN.len() + 1, "and what is scored");
     assert!(topics.iter().all(|topic| topic["there"].is_null() && topic["may_create"] == false));
     let (create, allow) = (texts(&told["create"]), texts(&told["allow"]));
-    assert_eq!((create.len(), allow.len()), (7, 2), "{told}");
+    assert_eq!((create.len(), allow.len()), (8, 2), "{told}");
     let (text, _) = bench.ok(&["check", &file, "--topics"]);
     for line in create.iter().chain(&allow) {
         assert!(text.contains(line), "{line}\n{text}");
@@ -263,7 +263,8 @@ fn what_a_guest_needs_is_printed_and_enough(bench: &Bench) {
     assert!(denied.contains("alluvium check p.toml --topics"), "{denied}");
     let told = bench.json(&["check", &file, "--topics", "--json"]);
     assert_eq!((&told["ready"], &texts(&told["allow"])[..]), (&false.into(), &allow[1..]));
-    assert!(allow[1].contains("--group alluvium.p --group alluvium.p.load.rows"), "{}", allow[1]);
+    let groups = "--group alluvium.p --group alluvium.p.load.rows --group alluvium.p.score";
+    assert!(allow[1].contains(groups), "{}", allow[1]);
     bench.types(&allow[1]);
     let (_, said) = bench.ok(&["run", &file]);
     assert!(!said.contains("wrong ") && !said.contains("unseen "), "{said}");

@@ -106,6 +106,13 @@ pub enum News {
         /// Which.
         gap: Gap,
     },
+    /// Models, or what they read, learned the past and are part of the pipeline from here on.
+    Joined {
+        /// Which.
+        names: Vec<Arc<str>>,
+        /// How many records had been read.
+        records: u64,
+    },
     /// A decision could not be carried out; nothing changed.
     Refused {
         /// Why.

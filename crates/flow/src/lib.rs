@@ -7,6 +7,7 @@ mod batch;
 mod chain;
 pub mod decode;
 mod effects;
+mod joins;
 pub mod order;
 mod pipeline;
 mod run;
@@ -16,6 +17,7 @@ pub mod spec;
 pub use batch::{Batch, HeaderIter, Headers, Meta, Record};
 pub use chain::Chain;
 pub use effects::{Effects, ModelRecord, News, OutKey, OutTopic, Output};
+pub use joins::Joins;
 pub use pipeline::{
     ChampionEntry, Counters, Fate, InputPlan, Inspected, LabelCounts, Labels, Memory, Mistake,
     Pipeline, PlanError, Predictor, PredictorError, Registry, Scored, Sections, VersionEntry,

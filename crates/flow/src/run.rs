@@ -1,10 +1,10 @@
 //! What goes into the pipeline, one step after the other.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use alluvium_learn::Time;
 
-use crate::{Batch, Decision, Settings, decode::Rows};
+use crate::{Batch, Decision, Sections, Settings, decode::Rows};
 
 /// A run of records of one partition, in its order, decoded.
 #[derive(Clone, Debug)]
@@ -33,6 +33,13 @@ pub enum Input<'a> {
     Impossible(&'a str),
     /// It runs otherwise from here on; what is learned is the same.
     Settings(&'a Settings),
+    /// Something joins that has learned the past by itself; all else that is learned stays.
+    Join {
+        /// The settings from here on.
+        settings: &'a Arc<Settings>,
+        /// The state of what has learned the past.
+        past: &'a Sections,
+    },
     /// Time has passed without records.
     Tick(Time),
     /// A version of every model is published here.

@@ -51,6 +51,12 @@ pub enum Decision {
         /// The settings.
         settings: Arc<Settings>,
     },
+    /// Go on with these settings and the state as it is; what they name more has learned nothing,
+    /// and begins here.
+    Begin {
+        /// The settings.
+        settings: Arc<Settings>,
+    },
     /// Forget what was learned and go on from here.
     Reset {
         /// Only this model; `None`: everything, steps included.
@@ -67,6 +73,16 @@ pub enum Decision {
     Rollback,
     /// Pass over records that cannot be read, and that no cut holds yet.
     Skip(Gap),
+}
+
+impl Decision {
+    /// The settings that it makes those in force.
+    pub fn settings(&self) -> Option<&Arc<Settings>> {
+        match self {
+            Decision::Adopt { settings } | Decision::Begin { settings } => Some(settings),
+            _ => None,
+        }
+    }
 }
 
 impl Settings {
@@ -99,6 +115,24 @@ impl Settings {
     pub fn learned_digest(&self) -> String {
         let bytes = serde_json::to_vec(&(self.kernel, &self.learned)).expect("plain data");
         blake3::hash(&bytes).to_hex()[..16].to_string()
+    }
+
+    /// The identity of what one model learns: the fields, steps and settings that it uses, and
+    /// nothing of another one's. BLAKE3, hexadecimal, 16 digits. `None`: there is no such model.
+    pub fn model_digest(&self, model: &str) -> Option<String> {
+        let learned = self.spec().ok()?.model_json(model)?;
+        let bytes = serde_json::to_vec(&(self.kernel, &learned)).expect("plain data");
+        Some(blake3::hash(&bytes).to_hex()[..16].to_string())
+    }
+
+    /// The models that two settings do not make alike: other ones, changed ones, and those that
+    /// only one of them has.
+    pub fn models_touched(&self, to: &Settings) -> Vec<String> {
+        let (Ok(from), Ok(to)) = (self.spec(), to.spec()) else { return Vec::new() };
+        let names: std::collections::BTreeSet<&String> =
+            from.model.keys().chain(to.model.keys()).collect();
+        let is_touched = |name: &&&String| from.model_json(name) != to.model_json(name);
+        names.iter().filter(is_touched).map(|name| (*name).clone()).collect()
     }
 
     /// The identity of how it runs: BLAKE3, hexadecimal, 16 digits.

@@ -330,7 +330,6 @@ impl Asker {
         let settings = tools::settings_of(policy);
         let mut configs: Vec<(&str, &str)> =
             settings.iter().map(|(name, value)| (*name, &**value)).collect();
-        configs.push(("message.timestamp.type", "CreateTime"));
         // Since 4.0 brokers refuse timestamps an hour ahead; those of records that are loaded are
         // what they are.
         configs.push(("message.timestamp.after.max.ms", "9223372036854775807"));

@@ -148,6 +148,8 @@ pub(crate) fn settings_of(policy: Policy) -> Vec<(&'static str, String)> {
         ],
     };
     settings.push(("compression.type", "zstd".to_owned()));
+    // Event times that are loaded, and the places of our own records, are told by their writer.
+    settings.push(("message.timestamp.type", "CreateTime".to_owned()));
     settings
 }
 
@@ -170,12 +172,13 @@ mod tests {
         assert_eq!(
             tools.create("p.state", 1, Policy::Compact),
             "kafka-topics.sh --bootstrap-server a:1,b:2 --create --topic p.state --partitions 1 \
-             --config cleanup.policy=compact --config compression.type=zstd"
+             --config cleanup.policy=compact --config compression.type=zstd --config message.timestamp.type=CreateTime"
         );
         let keep = tools.create("x", 3, Policy::Delete { retention_ms: None });
         assert!(keep.ends_with(
             "--partitions 3 --config cleanup.policy=delete --config retention.ms=-1 --config \
-             retention.bytes=-1 --config compression.type=zstd"
+             retention.bytes=-1 --config compression.type=zstd --config \
+             message.timestamp.type=CreateTime"
         ));
         assert_eq!(
             tools.alter("p.control", &[("retention.ms", "-1"), ("retention.bytes", "-1")]),

@@ -36,6 +36,12 @@ pub enum Bug {
     MergeByLogTime,
     /// The time of a record that was refused has a say in the merge.
     RefusedHaveTimes,
+    /// In silence ticks tell the time of the clock, whether anything is due or not.
+    TicksOfTheClock,
+    /// What joins does so before it has learned all of the past.
+    JoinsEarly,
+    /// What joins learns the past as if nobody had decided anything.
+    PastUndecided,
     /// Labels go by the names of their inputs, where times are equal.
     LabelsAreNotLast,
     /// What waits for its label is left out of the state.
@@ -46,7 +52,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 19] = [
+    pub const ALL: [Bug; 22] = [
         Bug::LearnOnAcknowledgement,
         Bug::OutputsBeforeTerm,
         Bug::StaleOutputEnds,
@@ -63,6 +69,9 @@ impl Bug {
         Bug::EndsAtManifest,
         Bug::MergeByLogTime,
         Bug::RefusedHaveTimes,
+        Bug::TicksOfTheClock,
+        Bug::JoinsEarly,
+        Bug::PastUndecided,
         Bug::LabelsAreNotLast,
         Bug::WaitingNotInState,
         Bug::WaitsEndByTheClock,

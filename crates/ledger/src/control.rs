@@ -115,6 +115,9 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         publish: bool,
     },
+    /// Models join, with what they read: each with the state it would have here, had it been part
+    /// of the pipeline from the beginning. All else that is learned stays as it is.
+    Join(Arc<Settings>),
     /// Time has passed without records.
     Tick {
         /// The time.
@@ -316,7 +319,7 @@ impl Fold {
 
     fn apply(&mut self, body: &Body) {
         match body {
-            Body::Settings(_) => {}
+            Body::Settings(_) | Body::Join(_) => {}
             Body::Catchup { begins, ends } => {
                 self.begin(begins);
                 self.catchup.clone_from(ends);

@@ -51,7 +51,7 @@ pub(crate) fn reference(world: &World, scene: &Scene) -> Reference {
     let mut moments: Vec<u64> = ever.iter().map(|manifest| manifest.control.next).collect();
     moments.sort_unstable();
     moments.dedup();
-    Trainer::new(&inputs).run(&control, &moments)
+    Trainer::new(&inputs, &control).run(&moments)
 }
 
 /// Holds a world to its reference.

@@ -443,6 +443,12 @@ impl Play {
 
 /// Each seed has its own mix of faults of the log.
 fn faults(kind: Kind, random: &mut Random) -> Faults {
+    let faults = some_faults(kind, random);
+    // What joins learns the past, so that must be there.
+    Faults { retention: if kind == Kind::Joining { 0 } else { faults.retention }, ..faults }
+}
+
+fn some_faults(kind: Kind, random: &mut Random) -> Faults {
     let mut some = |values: &[u32]| *random.pick(values);
     Faults {
         late: true,
@@ -470,6 +476,9 @@ fn weights(kind: Kind, random: &mut Random) -> [u32; HAPPENINGS] {
     if random.chance(500) {
         weights[0] *= 3;
         weights[1] *= 3;
+    }
+    if kind == Kind::Joining {
+        weights[10] = 24;
     }
     if kind != Kind::Truncate {
         weights[11] = 0;

@@ -1,7 +1,7 @@
 //! The reference: what a plain loop without terms, manifests or sessions makes of the control topic
 //! and the inputs as they are at the end. One record a step, one record a batch.
 
-mod joined;
+mod labels;
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
@@ -13,8 +13,11 @@ use alluvium_flow::{
 use alluvium_learn::{Over, Time};
 use alluvium_ledger::control::{At, Body, Control};
 
-use self::joined::Plain;
-use crate::log::{Kept, Landed};
+use self::labels::Plain;
+use crate::{
+    log::{Kept, Landed},
+    scene::beside,
+};
 
 /// An output as it has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +73,19 @@ pub(crate) struct Reference {
     pub(crate) places: BTreeMap<(Arc<str>, u32), Place>,
     /// What control holds that it must not.
     pub(crate) complaint: Option<String>,
+    /// How often something joined.
+    pub(crate) joined: u64,
+}
+
+/// The settings in force from a place of control on: the number of the request that the record
+/// adopts, or the greatest for its own effect.
+type InForce = BTreeMap<(u64, usize), Arc<Settings>>;
+
+/// What somebody learns who has been there all along: what joins later, beside all else.
+struct Along {
+    from: Arc<Settings>,
+    to: Arc<Settings>,
+    in_force: InForce,
 }
 
 /// More than all clocks of a run together go on by, leaps left out, in milliseconds.
@@ -86,30 +102,44 @@ pub(crate) struct Trainer<'a> {
     catchup: BTreeMap<(Arc<str>, u32), u64>,
     ends: BTreeMap<(Arc<str>, u32), u64>,
     /// What the join has to come to, where labels have an input of their own.
-    joined: Plain,
+    labels: Plain,
     found: Reference,
+    control: &'a [(u64, Rc<Kept>)],
+    in_force: InForce,
+    along: Option<Along>,
 }
 
 impl<'a> Trainer<'a> {
-    pub(crate) fn new(inputs: &'a BTreeMap<(String, u32), Vec<Landed>>) -> Trainer<'a> {
+    pub(crate) fn new(
+        inputs: &'a BTreeMap<(String, u32), Vec<Landed>>,
+        control: &'a [(u64, Rc<Kept>)],
+    ) -> Trainer<'a> {
         Trainer {
             inputs,
+            control,
+            in_force: InForce::new(),
+            along: None,
             pipeline: None,
             decoders: Vec::new(),
             effects: Effects::default(),
             requests: BTreeMap::new(),
             catchup: BTreeMap::new(),
             ends: BTreeMap::new(),
-            joined: Plain::default(),
+            labels: Plain::default(),
             found: Reference::default(),
         }
     }
 
     /// Reads control from its beginning. `moments` are the places whose state is wanted.
-    pub(crate) fn run(mut self, control: &[(u64, Rc<Kept>)], moments: &[u64]) -> Reference {
+    pub(crate) fn run(mut self, moments: &[u64]) -> Reference {
+        self.read(moments);
+        self.finish()
+    }
+
+    fn read(&mut self, moments: &[u64]) {
         let (mut term, mut seq) = (0, 0);
         let mut wanted = moments.iter().copied().peekable();
-        for (offset, record) in control {
+        for (offset, record) in self.control {
             while wanted.next_if(|at| at <= offset).is_some_and(|at| self.keep(at)) {}
             match record.value.as_deref().and_then(Control::decode) {
                 None | Some(Control::Halted(_)) => {}
@@ -131,7 +161,6 @@ impl<'a> Trainer<'a> {
             }
         }
         while wanted.next().is_some_and(|at| self.keep(at)) {}
-        self.finish()
     }
 
     fn keep(&mut self, at: u64) -> bool {
@@ -154,7 +183,7 @@ impl<'a> Trainer<'a> {
             self.found.refused = pipeline.counters().refused;
             let by = |code: &str| pipeline.counters().refused_by.get(code).copied().unwrap_or(0);
             self.found.mistimed = by("late") + by("ahead");
-            self.found.labels = self.joined.ever();
+            self.found.labels = self.labels.ever();
             self.found.digests = ["linear", "tree"].map(|m| pipeline.state_digest(m)).to_vec();
         }
         self.found
@@ -165,26 +194,77 @@ impl<'a> Trainer<'a> {
         self.effects.backlog =
             self.catchup.iter().any(|(place, end)| self.ends.get(place).is_some_and(|at| at < end));
         let later = self.requests.split_off(&adopts);
-        for (request, ask) in std::mem::replace(&mut self.requests, later) {
+        let asked = std::mem::replace(&mut self.requests, later);
+        for (number, (request, ask)) in asked.into_iter().enumerate() {
             *self.found.adopted.entry(request).or_default() += 1;
             match self.is_possible(&ask) {
-                true => {
-                    self.step(Input::Decided(&ask));
-                    if matches!(ask, Decision::Reset { model: None }) {
-                        self.joined.forget_all();
-                    }
+                true if self.along.is_some() && ask.settings().is_some() => {
+                    self.follow((offset, number));
                 }
+                true => self.step(Input::Decided(&ask)),
                 false => self.step(Input::Impossible("")),
             }
+            if matches!(ask, Decision::Reset { model: None }) {
+                self.labels.forget_all();
+            }
+            self.note((offset, number));
         }
+        self.act(offset, body);
+        self.note((offset, usize::MAX));
+    }
+
+    /// Remembers other settings in force.
+    fn note(&mut self, place: (u64, usize)) {
+        let Some(pipeline) = &self.pipeline else { return };
+        if self.in_force.values().next_back() != Some(pipeline.settings()) {
+            self.in_force.insert(place, pipeline.settings().clone());
+        }
+    }
+
+    /// Goes on as the others did, and with what joins later beside it.
+    fn follow(&mut self, place: (u64, usize)) {
+        let Some(along) = &self.along else { return };
+        let Some(settings) = along.in_force.get(&place) else { return };
+        let settings = beside(settings, &along.from, &along.to);
+        self.step(Input::Decided(&Decision::Adopt { settings: settings.clone() }));
+        if self.pipeline.as_ref().is_some_and(|pipeline| *pipeline.settings() != settings) {
+            self.found.complaint = Some(format!("what joins cannot follow at {place:?}"));
+        }
+    }
+
+    /// What somebody has learned up to a place who was there all along.
+    fn learned_along(&self, offset: u64, to: &Arc<Settings>) -> Sections {
+        let upto = self.control.partition_point(|(at, _)| *at < offset);
+        let mut trainer = Trainer::new(self.inputs, &self.control[..upto]);
+        let from = self.pipeline.as_ref().map(|pipeline| pipeline.settings().clone());
+        trainer.along = from.map(|from| {
+            let (to, in_force) = (to.clone(), self.in_force.clone());
+            Along { from, to, in_force }
+        });
+        trainer.read(&[]);
+        trainer.pipeline.map(|pipeline| pipeline.save()).unwrap_or_default()
+    }
+
+    fn act(&mut self, offset: u64, body: &Body) {
         match body {
-            Body::Settings(settings) => match &self.pipeline {
-                None => match Pipeline::build(settings) {
-                    Ok(built) => (self.pipeline, self.decoders) = (Some(built), Vec::new()),
-                    Err(why) => self.found.complaint = Some(why.to_string()),
-                },
-                Some(_) => self.step(Input::Settings(settings)),
-            },
+            Body::Settings(settings) => {
+                let along = self.along.as_ref();
+                let all = along.map(|along| beside(settings, &along.from, &along.to));
+                match &self.pipeline {
+                    None => match Pipeline::build(all.as_ref().unwrap_or(settings)) {
+                        Ok(built) => (self.pipeline, self.decoders) = (Some(built), Vec::new()),
+                        Err(why) => self.found.complaint = Some(why.to_string()),
+                    },
+                    Some(_) if all.is_some() => self.follow((offset, usize::MAX)),
+                    Some(_) => self.step(Input::Settings(settings)),
+                }
+            }
+            Body::Join(_) if self.along.is_some() => self.follow((offset, usize::MAX)),
+            Body::Join(settings) => {
+                let past = self.learned_along(offset, settings);
+                self.step(Input::Join { settings, past: &past });
+                self.found.joined += 1;
+            }
             Body::Catchup { begins, ends } => {
                 self.begin(begins);
                 self.catchup = ends.iter().map(|at| (place_of(at), at.offset)).collect();
@@ -203,7 +283,7 @@ impl<'a> Trainer<'a> {
             Body::Tick { time } => {
                 self.tick(offset, *time);
                 self.step(Input::Tick(*time));
-                self.join(None, Some(*time));
+                self.label_join(None, Some(*time));
             }
         }
     }
@@ -216,7 +296,7 @@ impl<'a> Trainer<'a> {
         let counters = pipeline.counters();
         let is_by_time = matches!(pipeline.spec().versions.every, Over::Time(_));
         let is_due = counters.due.is_some_and(|due| due <= time) && pipeline.has_unpublished();
-        let is_waited_for = self.joined.due().is_some_and(|due| due <= time);
+        let is_waited_for = self.labels.due().is_some_and(|due| due <= time);
         if !(is_by_time && is_due || is_waited_for) {
             let why = format!("the tick at control:{offset} has nothing to do");
             self.found.complaint.get_or_insert(why);
@@ -329,7 +409,7 @@ impl<'a> Trainer<'a> {
         let came = time.and_then(|time| self.came(at, landed, time));
         let (batch, rows, partition) = (&batch, &rows, at.partition);
         self.step(Input::Records(Run { input, partition, batch, rows, range: 0..1 }));
-        self.join(came.as_ref(), time.filter(|_| came.is_some()));
+        self.label_join(came.as_ref(), time.filter(|_| came.is_some()));
     }
 
     fn step(&mut self, input: Input<'_>) {

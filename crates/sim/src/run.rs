@@ -25,6 +25,8 @@ pub enum Kind {
     Lossy,
     /// Control may lose its tail.
     Truncate,
+    /// Models join and leave.
+    Joining,
     /// Two histories over one finished topic: their models must be the same.
     Finished,
     /// Labels come by an input of their own, always.
@@ -33,13 +35,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Base,
         Kind::Small,
         Kind::Long,
         Kind::Heavy,
         Kind::Lossy,
         Kind::Truncate,
+        Kind::Joining,
         Kind::Finished,
         Kind::Labels,
     ];
@@ -53,6 +56,7 @@ impl Kind {
             Kind::Heavy => "heavy",
             Kind::Lossy => "lossy",
             Kind::Truncate => "truncate",
+            Kind::Joining => "joining",
             Kind::Finished => "finished",
             Kind::Labels => "labels",
         }
@@ -111,6 +115,8 @@ pub struct Stats {
     pub adopted: u64,
     /// How often records were passed over.
     pub skipped: u64,
+    /// How often something joined.
+    pub joined: u64,
     /// Halts, each justified.
     pub halts: u64,
     /// Runs in which control lost its tail, nobody halted, and something contradicts the log.
@@ -141,6 +147,7 @@ impl Stats {
         }
         self.adopted += other.adopted;
         self.skipped += other.skipped;
+        self.joined += other.joined;
         self.halts += other.halts;
         self.silent += other.silent;
         self.trace = crate::random::mix(self.trace, other.trace);
@@ -242,6 +249,7 @@ pub(crate) fn judge(play: &mut Play) -> Result<Stats, String> {
     stats.labels = reference.labels;
     stats.adopted = reference.adopted.values().sum();
     stats.skipped = reference.skipped;
+    stats.joined = reference.joined;
     stats.terms = reference.terms;
     stats.landed = world.landed;
     stats.trace = world.trace;

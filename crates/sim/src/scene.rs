@@ -1,6 +1,6 @@
 //! What a run is played with: inputs, pipeline files and how large it all is.
 
-mod joined;
+mod labels;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use alluvium_flow::{Decision, Settings, spec::Spec};
 use alluvium_learn::Time;
 use serde_json::{Value, json};
 
-use self::joined::Joined;
+use self::labels::Labels;
 use crate::{
     Kind,
     log::Kept,
@@ -45,6 +45,7 @@ impl Size {
             Kind::Heavy => {
                 Size { records_max: 40, events: 2_000, requests: 3, snapshot_steps_max: 3, ..base }
             }
+            Kind::Joining => Size { events: 2_000, ..base },
             Kind::Finished => Size { events: 1_000, requests: 0, ..base },
         }
     }
@@ -62,6 +63,8 @@ pub(crate) struct InputTopic {
 pub(crate) struct File {
     pub(crate) learned: u64,
     pub(crate) runs: u64,
+    /// How many models it names that others do not.
+    pub(crate) joins: u64,
 }
 
 /// Inputs and files.
@@ -82,13 +85,13 @@ struct Shape {
     /// Whether records have a time of their own; how late they may be.
     times: Option<Option<&'static str>>,
     /// How labels come, where they have an input of their own.
-    joined: Option<Joined>,
+    labels: Option<Labels>,
 }
 
 impl Scene {
     /// The scene of a seed. Of most kinds a quarter have labels that come by their own input.
     pub(crate) fn new(kind: Kind, size: Size, seed: u64) -> Scene {
-        let has_joined = match kind {
+        let has_labels = match kind {
             Kind::Labels => true,
             Kind::Truncate => false,
             _ => Random::new(mix(seed, 5)).chance(250),
@@ -97,8 +100,8 @@ impl Scene {
         let has_two_inputs = random.chance(400);
         let late_max = [None, None, Some("300 ms"), Some("20 min")];
         let times = random.chance(400).then(|| *random.pick(&late_max));
-        if has_joined {
-            return Scene::joined(size, times, random);
+        if has_labels {
+            return Scene::labelled(size, times, random);
         }
         let names: &[&str] = if has_two_inputs { &["x", "y"] } else { &["x"] };
         let topic = |(number, name): (usize, &&'static str)| {
@@ -109,18 +112,18 @@ impl Scene {
             InputTopic { name, partitions: partitions.collect() }
         };
         let inputs = names.iter().enumerate().map(topic).collect();
-        let shape = Shape { has_two_inputs, times, joined: None };
+        let shape = Shape { has_two_inputs, times, labels: None };
         Scene::of(inputs, None, shape, random)
     }
 
     /// Examples and, by an input of their own, their labels.
-    fn joined(size: Size, times: Option<Option<&'static str>>, random: &mut Random) -> Scene {
-        let joined = Joined::new(random);
+    fn labelled(size: Size, times: Option<Option<&'static str>>, random: &mut Random) -> Scene {
+        let labels = Labels::new(random);
         let loaded = times.map(|_| LOADED_MS);
-        let inputs = joined.topics(size.records_max, loaded, random);
+        let inputs = labels.topics(size.records_max, loaded, random);
         let is_held = random.chance(300);
         let held = is_held.then(|| (1, random.index(inputs[1].partitions.len())));
-        let shape = Shape { has_two_inputs: false, times, joined: Some(joined) };
+        let shape = Shape { has_two_inputs: false, times, labels: Some(labels) };
         Scene::of(inputs, held, shape, random)
     }
 
@@ -130,7 +133,7 @@ impl Scene {
         shape: Shape,
         random: &mut Random,
     ) -> Scene {
-        let first = File { learned: 0, runs: 2 * u64::from(random.chance(350)) };
+        let first = File { learned: 0, runs: 2 * u64::from(random.chance(350)), joins: 0 };
         Scene { inputs, held, first, settings: BTreeMap::new(), shape }
     }
 
@@ -153,7 +156,7 @@ impl Scene {
 
     /// Something that somebody may ask for.
     pub(crate) fn request(&self, random: &mut Random) -> Decision {
-        let models = ["linear", "tree", "nobody"];
+        let models = ["linear", "tree", "nobody", "late"];
         match random.below(6) {
             0 => Decision::Reset { model: None },
             1 | 2 => Decision::Reset { model: Some((*random.pick(&models)).into()) },
@@ -194,7 +197,7 @@ fn input(columns: &[&str], file: File, shape: Shape) -> Value {
 }
 
 fn settings(file: File, shape: Shape) -> Settings {
-    let columns = ["a", "b", "cat", if shape.joined.is_some() { "id" } else { "class" }];
+    let columns = ["a", "b", "cat", if shape.labels.is_some() { "id" } else { "class" }];
     let mut inputs = json!({ "x": input(&columns, file, shape) });
     if shape.has_two_inputs {
         inputs["y"] = input(&columns, file, shape);
@@ -246,12 +249,61 @@ fn settings(file: File, shape: Shape) -> Settings {
             "answer": if file.runs == 1 { "live" } else { "all" },
         },
     });
-    if let Some(joined) = shape.joined {
-        whole["input"][joined.name] = input(&["id", "class"], file, shape);
-        joined.change(&mut whole, file);
+    if let Some(labels) = shape.labels {
+        whole["input"][labels.name] = input(&["id", "class"], file, shape);
+        labels.change(&mut whole, file);
     }
+    join(&mut whole, file.joins);
     let spec: Spec = serde_json::from_value(whole).expect("the settings above are right");
     Settings::of(&spec)
+}
+
+/// Models that join: one with a field and a step of its own, and one that reads these as well.
+fn join(whole: &mut Value, models: u64) {
+    if models == 0 {
+        return;
+    }
+    let labels = whole["label"]["input"].clone();
+    let inputs = whole["input"].as_object_mut().into_iter().flatten();
+    for (_, input) in inputs.filter(|(name, _)| labels != **name) {
+        input["paths"] = json!({ "late_b": "b", "late_cat": "cat" });
+    }
+    whole["fields"]["late_b"] = json!({ "number": { "missing": "previous" } });
+    whole["fields"]["late_cat"] = json!({ "category": { "values_max": 3, "missing": "c0" } });
+    whole["features"]["late_mean"] =
+        json!({ "window": { "over": "4 records", "make": { "mean": { "mean": "late_b" } } } });
+    whole["model"]["late"] = json!({
+        "use": ["scaled", "late_mean", "late_cat", "before"],
+        "learner": { "hoeffding_tree": { "grace_period": 4, "delta": 0.3 } },
+    });
+    if models > 1 {
+        whole["model"]["later"] = json!({
+            "use": ["late_mean", "recent"],
+            "learner": { "logistic_regression": {} },
+        });
+    }
+}
+
+/// Settings of the past with what was to join later, beside all else: what the newer settings name
+/// and those before them did not is as the newer ones have it.
+pub(crate) fn beside(past: &Settings, from: &Settings, to: &Settings) -> Arc<Settings> {
+    let mut all = past.clone();
+    for table in ["model", "features", "fields"] {
+        let named = |settings: &Settings| settings.learned[table].as_object().cloned();
+        let (known, before) = (named(from).unwrap_or_default(), named(past).unwrap_or_default());
+        for (name, value) in named(to).into_iter().flatten() {
+            if !known.contains_key(&name) || !before.contains_key(&name) {
+                all.learned[table][name] = value;
+            }
+        }
+    }
+    let inputs = to.learned["input"].as_object();
+    for (name, input) in inputs.into_iter().flatten() {
+        if input["paths"].is_object() && all.learned["input"][name].is_object() {
+            all.learned["input"][name]["paths"] = input["paths"].clone();
+        }
+    }
+    Arc::new(all)
 }
 
 /// The records of one partition, with wild timestamps and some garbage. Where they were loaded, the

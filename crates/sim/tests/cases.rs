@@ -172,6 +172,46 @@ fn nothing_is_planned_while_a_change_is_being_learned() {
     }
 }
 
+/// What each output of a topic's first partition is about, in order.
+fn outputs_about(log: &mut VirtualLog, topic: &str) -> Vec<String> {
+    let ends = log.ends(topic).unwrap().unwrap().partitions[0];
+    let span = Span { topic: topic.into(), partition: 0, from: 0, to: Some(ends.stable) };
+    let (mut reader, mut batch) = (log.reader(&[span]).unwrap(), Batch::new());
+    let mut about = Vec::new();
+    while reader.poll(&mut batch).unwrap() == Polled::Records {
+        let at = |record: alluvium_flow::Record<'_>| record.headers.get("at").unwrap().to_vec();
+        about.extend(batch.iter().map(|record| String::from_utf8(at(record)).unwrap()));
+        batch.clear();
+    }
+    about
+}
+
+#[test]
+fn topics_loaded_one_after_the_other_are_learned_side_by_side() {
+    let timed =
+        json!({ "format": { "csv": { "columns": ["a", "y", "at"] } }, "time": { "ms": "at" } });
+    let inputs = json!({ "input": { "paid": timed, "returned": timed } });
+    let mut log = log_with(0);
+    for (topic, logged, times) in
+        [("paid", 1_000_000, ["10", "30", "50"]), ("returned", 9_000_000, ["20", "soon", "40"])]
+    {
+        log.create(topic, 1, KEEP).unwrap();
+        let mut appender = log.appender().unwrap();
+        let route = appender.route(topic, 0).unwrap();
+        for time in times {
+            let value = format!("1,2,{time}");
+            let (value, headers) = (Some(value.as_bytes()), Headers::default());
+            appender.submit(route, Outgoing { time: logged, key: None, value, headers });
+        }
+        appender.poll(&mut Vec::new()).unwrap();
+    }
+    finish(&mut Keeper::new(log.client(), options(&settings_with("9 records", inputs)))).unwrap();
+    // The time before has to agree: so each goes by the lesser of two.
+    let order = ["paid:0:0", "paid:0:1", "returned:0:0", "returned:0:2", "paid:0:2"];
+    assert_eq!(outputs_about(&mut log, "p.predictions"), order);
+    assert_eq!(outputs_about(&mut log, "p.dead-letters"), ["returned:0:1"]);
+}
+
 #[test]
 fn what_expired_before_there_was_a_manifest_halts() {
     let log = log_with(3);

@@ -76,6 +76,12 @@ fn a_control_topic_without_its_tail_is_noticed() {
 }
 
 #[test]
+fn what_joins_is_what_it_were_had_it_always_been_there() {
+    let sum = play(Kind::Joining, 0..300);
+    assert!(sum.joined > 200, "{sum:?}");
+}
+
+#[test]
 fn a_finished_topic_has_one_history() {
     play(Kind::Finished, 0..150);
 }

@@ -1,14 +1,16 @@
-//! Silent topics: time goes on at the pace of the clock, only where something waits for it, and only
-//! by what control says.
+//! Silent topics: time goes on at the pace of the clock, only where something waits for it, and
+//! only by what control says.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-use std::sync::Arc;
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use alluvium_flow::{Batch, Effects, Headers, Pipeline, Settings, spec::Spec};
 use alluvium_ledger::{
     control::{Body, Control},
     keeper::{Keeper, Next, Options, Relearn, Relearned, Signals},
-    log::{Log, Outgoing, Policy, Polled, Span},
+    log::{
+        Appender, Ends, Errand, Lease, Log, LogError, Outgoing, Policy, Polled, RecordReader, Span,
+    },
 };
 use alluvium_sim::{Faults, VirtualLog};
 use serde_json::json;
@@ -53,11 +55,59 @@ fn labelled() -> Arc<Settings> {
     Arc::new(Settings::of(&spec))
 }
 
+/// A log that delivers no records of inputs while this is set.
+struct Mute(VirtualLog, Rc<Cell<bool>>);
+
+struct MuteReader(Box<dyn RecordReader>, Rc<Cell<bool>>);
+
+impl RecordReader for MuteReader {
+    fn poll(&mut self, into: &mut Batch) -> Result<Polled, LogError> {
+        if self.1.get() {
+            into.clear();
+            return Ok(Polled::Nothing);
+        }
+        self.0.poll(into)
+    }
+
+    fn pause(&mut self, span: usize, paused: bool) {
+        self.0.pause(span, paused);
+    }
+}
+
+impl Log for Mute {
+    fn reader(&mut self, spans: &[Span]) -> Result<Box<dyn RecordReader>, LogError> {
+        let inner = self.0.reader(spans)?;
+        let is_input = spans.iter().all(|span| &*span.topic == "x");
+        Ok(if is_input { Box::new(MuteReader(inner, self.1.clone())) } else { inner })
+    }
+
+    fn appender(&mut self) -> Result<Box<dyn Appender>, LogError> {
+        self.0.appender()
+    }
+
+    fn ends(&mut self, topic: &str) -> Result<Option<Ends>, LogError> {
+        self.0.ends(topic)
+    }
+
+    fn offsets_at(&mut self, topic: &str, time: i64) -> Result<Vec<u64>, LogError> {
+        self.0.offsets_at(topic, time)
+    }
+
+    fn create(&mut self, topic: &str, partitions: u32, policy: Policy) -> Result<(), LogError> {
+        self.0.create(topic, partitions, policy)
+    }
+
+    fn lease(&mut self, pipeline: &str, errand: Errand<'_>) -> Result<Box<dyn Lease>, LogError> {
+        self.0.lease(pipeline, errand)
+    }
+}
+
 /// A keeper that follows, its log, and its clock.
 struct Place {
     log: VirtualLog,
     options: Options,
-    keeper: Keeper<VirtualLog>,
+    is_mute: Rc<Cell<bool>>,
+    keeper: Keeper<Mute>,
     now: i64,
 }
 
@@ -86,8 +136,14 @@ impl Place {
             tick_ms: Some(1_000),
             refused_share_max: 1.0,
         };
-        let keeper = Keeper::new(log.client(), options.clone());
-        Place { log, options, keeper, now: NOW }
+        let is_mute = Rc::new(Cell::new(false));
+        let keeper = Keeper::new(Mute(log.client(), is_mute.clone()), options.clone());
+        Place { log, options, is_mute, keeper, now: NOW }
+    }
+
+    /// Another keeper takes over.
+    fn succeed(&mut self, options: Options) {
+        self.keeper = Keeper::new(Mute(self.log.client(), self.is_mute.clone()), options);
     }
 
     fn append(&mut self, time: i64) {
@@ -240,11 +296,28 @@ fn a_leap_over_what_is_due_is_one_tick() {
 }
 
 #[test]
+fn records_that_cannot_be_had_are_no_silence() {
+    let mut place = Place::new("1 min");
+    place.append(THEN);
+    place.pass(5_000);
+    place.is_mute.set(true);
+    place.append(THEN + 4_000);
+    place.pass(600_000);
+    assert_eq!(place.ticks(), NONE);
+    place.is_mute.set(false);
+    place.pass(15_000);
+    assert_eq!(place.ticks(), NONE, "it was 4 s later than it was thought to be");
+    place.pass(2_000);
+    assert_eq!(place.ticks().len(), 1);
+    place.is_what_a_replay_learns();
+}
+
+#[test]
 fn who_does_not_follow_writes_no_tick() {
     let mut place = Place::new("1 s");
     place.append(THEN + 500);
     let options = Options { follow: false, tick_ms: Some(0), ..place.options.clone() };
-    place.keeper = Keeper::new(place.log.client(), options);
+    place.succeed(options);
     while place.keeper.turn(place.now, GO).unwrap() != Next::Done {
         place.now += 5_000;
     }
@@ -256,7 +329,7 @@ fn a_successor_goes_on_with_the_silence_from_where_it_begins() {
     let mut place = Place::new("1 min");
     place.append(THEN);
     place.pass(15_000);
-    place.keeper = Keeper::new(place.log.client(), place.options.clone());
+    place.succeed(place.options.clone());
     place.pass(19_000);
     assert_eq!(place.ticks(), NONE, "it cannot know how long nobody was there");
     place.pass(2_000);
@@ -343,7 +416,7 @@ fn a_successor_ends_the_waits_of_its_predecessor() {
     place.append_to("x", THEN, "1,p1");
     place.pass(40_000);
     place.now -= TEN_YEARS;
-    place.keeper = Keeper::new(place.log.client(), place.options.clone());
+    place.succeed(place.options.clone());
     place.pass(59_000);
     assert_eq!((place.ticks(), place.waits()), (vec![], [1, 0, 0, 0]));
     place.pass(2_000);
@@ -356,7 +429,7 @@ fn who_does_not_follow_ends_no_wait() {
     let mut place = Place::of(labelled());
     place.append_to("x", THEN, "1,p1");
     let options = Options { follow: false, tick_ms: Some(0), ..place.options.clone() };
-    place.keeper = Keeper::new(place.log.client(), options);
+    place.succeed(options);
     while place.keeper.turn(place.now, GO).unwrap() != Next::Done {
         place.now += 100_000;
     }

@@ -125,6 +125,8 @@ struct ModelPlan {
     hashed_slots: u32,
     /// What it takes before it has learned anything.
     bytes_at_first: usize,
+    /// The identity of what it learns: a change of another model alone does not change it.
+    learned_digest: Option<String>,
     /// What it takes at most, where the learner has such a setting.
     memory_max: Option<String>,
 }
@@ -425,6 +427,7 @@ fn models(spec: &Spec, pipeline: &Pipeline) -> Vec<ModelPlan> {
             slots,
             hashed_slots,
             bytes_at_first: bytes,
+            learned_digest: pipeline.settings().model_digest(name),
             memory_max: whole[kind]["memory_max"].as_str().map(String::from),
         });
     }

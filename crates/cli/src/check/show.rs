@@ -55,7 +55,7 @@ impl Plan {
         add("judge", self.judge());
         let keep = &self.versions.keep;
         add("versions", vec![format!("one every {}; {keep} are kept", self.versions.every)]);
-        add("digests", vec![self.digests()]);
+        add("digests", self.digests());
         add("speed", self.speed());
         add("next", vec![paint.command(&typed::command("run", Path::new(&self.file), "", named))]);
         lines
@@ -151,8 +151,13 @@ impl Plan {
         lines
     }
 
-    fn digests(&self) -> String {
-        format!("what is learned {}   how it runs {}", self.learned_digest, self.runs_digest)
+    fn digests(&self) -> Vec<String> {
+        let whole =
+            format!("what is learned {}   how it runs {}", self.learned_digest, self.runs_digest);
+        let of_model =
+            |model: &ModelPlan| Some(format!("{} {}", model.name, model.learned_digest.as_ref()?));
+        let models: Vec<String> = self.models.iter().filter_map(of_model).collect();
+        vec![whole, format!("of each model: {}", models.join("   "))]
     }
 
     fn speed(&self) -> Vec<String> {

@@ -95,9 +95,9 @@ pub(super) fn run(call: &args::Score) -> Result<(), Failure> {
 
 /// The inputs that a call means.
 fn inputs(opened: &Opened, named: Option<&str>) -> Result<Inputs, Failure> {
-    let mut inputs = opened.topics();
+    let mut inputs = opened.examples();
     if named.is_some() {
-        let (name, _) = opened.pick_input(named)?;
+        let name = opened.pick_example(named)?;
         inputs.retain(|(input, _)| input == name);
     }
     Ok(inputs)
@@ -193,7 +193,8 @@ impl Begun<'_> {
             if log.ends(scores)?.is_none() {
                 log.create(scores, partitions, Policy::Delete { retention_ms: None })?;
             }
-            Ok(Share::ask(log, opened, inputs, scores, call.model.as_deref())?)
+            let which = (call.model.as_deref(), call.input.as_deref());
+            Ok(Share::ask(log, opened, inputs, scores, which)?)
         });
         Ok(asked?)
     }

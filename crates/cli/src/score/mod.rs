@@ -8,6 +8,8 @@ mod loaded;
 mod share;
 mod told;
 
+pub use share::group;
+
 use std::{
     io::{BufWriter, Write},
     thread,
@@ -161,7 +163,7 @@ impl Scoring {
         input: Option<&str>,
         stop: &Stop,
     ) -> Result<(), Failure> {
-        let (name, _) = look.opened.pick_input(input)?;
+        let name = look.opened.pick_example(input)?;
         let index = self.loaded.input(name)?;
         let source = source::open(address, address.as_ref())?;
         let place = json_text(&format!("{}:", source.name));
@@ -178,8 +180,10 @@ impl Scoring {
     fn topics(&mut self, look: &mut Look, named: Option<&str>, stop: &Stop) -> Result<(), Failure> {
         let mut spans = Vec::new();
         let mut inputs: Vec<(usize, String)> = Vec::new();
-        for (name, topic) in look.opened.topics() {
-            if named.is_some_and(|named| named != name) {
+        let named = named.map(|name| look.opened.pick_example(Some(name))).transpose()?;
+        let named = named.map(str::to_string);
+        for (name, topic) in look.opened.examples() {
+            if named.as_ref().is_some_and(|named| *named != name) {
                 continue;
             }
             let index = self.loaded.input(&name)?;

@@ -48,6 +48,11 @@ pub(super) enum Share {
 /// The inputs that are answered: names and topics.
 pub(super) type Inputs = Vec<(String, String)>;
 
+/// The group of all that answer a pipeline's inputs with its champion.
+pub fn group(pipeline: &str) -> String {
+    format!("alluvium.{pipeline}.score")
+}
+
 impl Share {
     /// Asks for a share.
     pub(super) fn ask(
@@ -55,13 +60,13 @@ impl Share {
         opened: &Opened,
         inputs: &Inputs,
         scores: &str,
-        model: Option<&str>,
+        (model, input): (Option<&str>, Option<&str>),
     ) -> Result<Share, LogError> {
         let pipeline = &opened.spec.name;
-        let group = match model {
-            None => format!("alluvium.{pipeline}.score"),
-            Some(model) => format!("alluvium.{pipeline}.score.{model}"),
-        };
+        let mut group = group(pipeline);
+        // Who answers something else shares it with nobody. No name has an `@`.
+        group.extend(model.map(|model| format!(".{model}")));
+        group.extend(input.map(|input| format!("@{input}")));
         let mut topics: Vec<&str> = inputs.iter().map(|(_, topic)| topic.as_str()).collect();
         topics.sort_unstable();
         topics.dedup();

@@ -20,6 +20,10 @@ pub fn event(news: &News) -> Value {
         }),
         News::Reset { model } => json!({ "event": "reset", "model": model.as_deref() }),
         News::Skipped { gap } => json!({ "event": "skipped", "span": gap.to_string() }),
+        News::Joined { names, records } => {
+            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            json!({ "event": "joined", "models": names, "records": records })
+        }
         News::Refused { why } => json!({ "event": "refused_decision", "why": why }),
     }
 }

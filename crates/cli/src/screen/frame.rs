@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use alluvium_flow::Pipeline;
+use alluvium_ledger::keeper::Joining;
 
 use super::{board::Board, curve, home::Home, live::Pace, paint::Paint, story::Story, words};
 use crate::plain;
@@ -21,6 +22,7 @@ pub(super) struct Frame {
     /// When the metrics are read again.
     due: Option<Instant>,
     pub(super) waiting: Option<String>,
+    pub(super) joining: Option<Joining>,
     pub(super) finishing: bool,
 }
 
@@ -52,6 +54,9 @@ impl Frame {
         if self.waiting.is_none() || self.read > 0 {
             let line = learning(self.read, self.lag, pace, paint.bar());
             lines.push(paint.labelled("learning", &line));
+        }
+        if let Some(joining) = &self.joining {
+            lines.push(paint.labelled("joining", &self::joining(joining, paint.bar())));
         }
         if self.read > 0 {
             lines.push(String::new());
@@ -93,6 +98,17 @@ pub(super) fn learning(read: u64, lag: u64, pace: &Pace, width: usize) -> String
         0 => line,
         lag => format!("{line}   lag {}", words::count(lag)),
     }
+}
+
+/// How far something is that learns the past, to join.
+pub(super) fn joining(joining: &Joining, width: usize) -> String {
+    let (names, of) = (joining.names.join(", "), words::counted(joining.of, "record"));
+    let mut line = format!("{names} {} of {of}", words::count(joining.read));
+    if width > 0 && joining.of > 0 {
+        let share = joining.read as f64 / joining.of as f64;
+        line.push_str(&format!("   {}", curve::bar(share, width)));
+    }
+    line
 }
 
 /// How far a load is.

@@ -248,7 +248,12 @@ impl Screen {
             Form::Plain { due, alarms, told, was_level } => {
                 let is_level = progress.is_level && read > 0;
                 let turned = self.follows && is_level && !*was_level && read > *told;
-                if (now < *due || read == *told) && !turned {
+                let joining = progress.joining.as_ref().filter(|_| now >= *due);
+                if let Some(joining) = joining {
+                    note(&format!("joining    {}", frame::joining(joining, 0)));
+                    *due = now + PLAIN;
+                }
+                if (now < *due && joining.is_none() || read == *told) && !turned {
                     return;
                 }
                 if *alarms > ALARMS_MAX {
@@ -262,6 +267,7 @@ impl Screen {
             Form::Live(live, frame) => {
                 frame.look(keeper.pipeline(), progress.lag, now);
                 frame.waiting.clone_from(&self.waiting);
+                frame.joining.clone_from(&progress.joining);
                 let lines = frame.lines(&self.home, &self.story, &self.pace, live.paint);
                 live.draw(&lines);
             }

@@ -120,6 +120,10 @@ impl Story {
             }
             // It names what somebody asked for.
             News::Skipped { gap } => format!("skipped    {gap}, as was asked"),
+            News::Joined { names, records } => {
+                let learned = words::counted(*records, "record");
+                format!("joined     {}: the {learned} before are learned", names.join(", "))
+            }
             News::Refused { why } => format!("not done   {}", plain::line(why)),
         };
         self.told(line.clone());

@@ -172,8 +172,7 @@ impl Report {
     fn halted(&self) -> Option<(Stopped, Vec<Answer>)> {
         let opened = &self.look.opened;
         let stopped = self.standing.halted(opened).filter(|_| !self.is_held)?;
-        let unfit = stopped.kind == "changed" && self.standing.is_unfit(opened);
-        let answers = halted::answers(&stopped.kind, unfit, opened);
+        let answers = halted::answers(&stopped.kind, self.standing.fit(opened), opened);
         Some((stopped, answers))
     }
 
@@ -294,6 +293,9 @@ impl Report {
 pub fn asked(ask: &Decision) -> String {
     match ask {
         Decision::Adopt { settings } => format!("adopt settings {}", settings.learned_digest()),
+        Decision::Begin { settings } => {
+            format!("adopt settings {}, what is new from here on", settings.learned_digest())
+        }
         Decision::Reset { model: None } => "reset everything".into(),
         Decision::Reset { model: Some(model) } => format!("reset {model}"),
         Decision::Promote { model, version: None } => format!("promote {model}"),

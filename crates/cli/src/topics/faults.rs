@@ -41,7 +41,7 @@ pub(super) fn of_settings(wanted: &Wanted, found: &TopicSettings, tools: &Tools)
                        learned of them cannot be learned again";
             add(why.into(), &delete);
         }
-        Role::Control | Role::Output if found.compacts => {
+        Role::Control | Role::Output | Role::Scores if found.compacts => {
             add(
                 "it is compacted: it takes no record without a key, so no run can work".into(),
                 &delete,

@@ -11,6 +11,7 @@ pub use self::show::{fault, json};
 use crate::{
     failure::Failure,
     open::Opened,
+    score,
     store::{Resource, Right, Seen, Store, Tools, Topic},
 };
 
@@ -31,6 +32,8 @@ pub enum Role {
     Kept,
     /// Answers, alarms, refused records.
     Output,
+    /// What `score --follow` answers: no run needs it.
+    Scores,
 }
 
 /// A topic that a pipeline needs.
@@ -210,7 +213,9 @@ impl Survey {
         let width =
             |entry: &Entry| entry.there().map_or(entry.wanted.partitions, |topic| topic.partitions);
         let widest = entries.iter().map(width).max().unwrap_or(1);
-        for wanted in own(opened, widest) {
+        let topic = opened.topic("scores");
+        let scores = Wanted { topic, role: Role::Scores, partitions: widest };
+        for wanted in own(opened, widest).into_iter().chain([scores]) {
             entries.push(entry(log, wanted)?);
         }
         let name = &opened.spec.name;
@@ -222,28 +227,39 @@ impl Survey {
         }
         for errand in errands {
             if let Some((group, rights)) = log.lease_group(name, errand)? {
-                let lacks = if rights.contains(&Right::Read) { vec![] } else { vec![Right::Read] };
-                groups.push((group, lacks));
+                groups.push((group, lacking(&rights)));
             }
+        }
+        let score = score::group(name);
+        if let Some(rights) = log.group_rights(&score)? {
+            groups.push((score, lacking(&rights)));
         }
         let faults = found(opened, &entries, &tools);
         Ok(Some(Survey { entries, groups, faults, tools }))
     }
 
-    /// Whether a run would find, or make, all it needs.
+    /// Whether a run would find, or make, all it needs; what scores alone is no part of it.
     pub fn is_ready(&self) -> bool {
         let entry = |entry: &Entry| {
             let needed = entry.lacks.iter().any(|right| *right != Right::DescribeConfigs);
             !needed && matches!(entry.makes, None | Some(Ok(())))
         };
+        let is_run = |entry: &&Entry| entry.wanted.role != Role::Scores;
+        // The last group is that of scores.
+        let groups = self.groups.len().saturating_sub(1);
         self.faults.is_empty()
-            && self.entries.iter().all(entry)
-            && self.groups.iter().all(|(_, lacks)| lacks.is_empty())
+            && self.entries.iter().filter(is_run).all(entry)
+            && self.groups[..groups].iter().all(|(_, lacks)| lacks.is_empty())
     }
 
-    /// What makes the topics that are missing.
+    /// What makes the topics that are missing; that of scores only where this user may not.
     pub fn to_create(&self) -> Vec<String> {
-        let missing = self.entries.iter().filter(|entry| entry.makes.is_some());
+        let is_asked = |entry: &&Entry| match &entry.makes {
+            None => false,
+            Some(Ok(())) => entry.wanted.role != Role::Scores,
+            Some(Err(_)) => true,
+        };
+        let missing = self.entries.iter().filter(is_asked);
         let make = |entry: &Entry| {
             let Wanted { topic, partitions, .. } = &entry.wanted;
             self.tools.create(topic, *partitions, entry.wanted.policy())
@@ -269,6 +285,11 @@ impl Survey {
         }
         alike.iter().map(|(lacks, resources)| self.tools.allow(lacks, resources)).collect()
     }
+}
+
+/// What a member of a group lacks.
+fn lacking(rights: &[Right]) -> Vec<Right> {
+    if rights.contains(&Right::Read) { vec![] } else { vec![Right::Read] }
 }
 
 /// Compares one topic with what is needed.

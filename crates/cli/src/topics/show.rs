@@ -209,5 +209,6 @@ fn role(entry: &Entry) -> &'static str {
         Role::Control => "control",
         Role::Kept => "kept",
         Role::Output => "output",
+        Role::Scores => "scores",
     }
 }

@@ -235,8 +235,8 @@ pub struct Rows {
     pub bytes: Vec<u8>,
     /// Identities, as XXH3-64 of their text (an integer's text is its decimal digits).
     pub ids: Vec<u64>,
-    /// Event times, from [`TIME_MIN`] to [`TIME_MAX`]; the log's own timestamp is brought there. Of a
-    /// row that was refused as [`Reason::Ahead`] the time that it was refused for.
+    /// Event times, from [`TIME_MIN`] to [`TIME_MAX`]; the log's own timestamp is brought there. Of
+    /// a row that was refused as [`Reason::Ahead`] the time that it was refused for.
     pub times: Vec<Time>,
     /// Why a row was turned away; `None` for a good one.
     pub refusals: Vec<Option<Refusal>>,

@@ -21,7 +21,7 @@ impl Pipeline {
         // A record of labels has nothing else of its kind.
         let (numbers, texts) = match self.inputs[input].is_label {
             true => (1, 1),
-            false if self.join.is_some() => return Ok(Truth::Nothing),
+            false if self.label_join.is_some() => return Ok(Truth::Nothing),
             false => (self.numbers_per_row, self.texts_per_row),
         };
         match self.label {

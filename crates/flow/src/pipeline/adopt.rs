@@ -15,15 +15,47 @@ impl Pipeline {
     /// Goes on with other settings and the state as it is. Judges begin anew where they are other
     /// ones; where the champion's model was left out, the first one answers.
     pub(super) fn adopt(&mut self, settings: &Arc<Settings>, since: Time) -> Result<(), String> {
-        let mut next = self.adopted(settings, since)?;
+        let sections = self.save();
+        self.go_on_with(settings, since, sections)
+    }
+
+    /// The same, where what the settings name more begins with nothing learned.
+    pub(super) fn begin(&mut self, settings: &Arc<Settings>, since: Time) -> Result<(), String> {
+        let sections = self.begun(settings)?;
+        self.go_on_with(settings, since, sections)
+    }
+
+    fn go_on_with(
+        &mut self,
+        settings: &Arc<Settings>,
+        since: Time,
+        sections: Sections,
+    ) -> Result<(), String> {
+        let mut next = self.adopted(settings, since, &sections)?;
         if self.spec.judge == next.spec.judge {
-            next.restore_judges(&self.save()).map_err(|why| why.to_string())?;
+            next.restore_judges(&sections).map_err(|why| why.to_string())?;
         }
-        if let (Some(next), Some(known)) = (&mut next.join, &mut self.join) {
+        if let (Some(next), Some(known)) = (&mut next.label_join, &mut self.label_join) {
             next.watched = known.watched.take();
         }
         *self = next;
         Ok(())
+    }
+
+    /// The state, and beside it that of what other settings name more.
+    fn begun(&self, settings: &Arc<Settings>) -> Result<Sections, String> {
+        let fresh = Pipeline::build(settings).map_err(|error| error.to_string())?;
+        let mut sections = fresh.save();
+        sections.extend(self.save());
+        Ok(sections)
+    }
+
+    /// Whether [`Decision::Begin`](crate::Decision::Begin) could be carried out here.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn could_begin(&self, settings: &Arc<Settings>) -> Result<(), String> {
+        self.adopted(settings, 0, &self.begun(settings)?).map(drop)
     }
 
     /// Whether [`Pipeline`] could go on with other settings and this state.
@@ -31,11 +63,16 @@ impl Pipeline {
     /// # Errors
     /// Why it could not.
     pub fn could_adopt(&self, settings: &Arc<Settings>) -> Result<(), String> {
-        self.adopted(settings, 0).map(drop)
+        self.adopted(settings, 0, &self.save()).map(drop)
     }
 
     /// A pipeline of other settings with what this one learned.
-    fn adopted(&self, settings: &Arc<Settings>, since: Time) -> Result<Pipeline, String> {
+    fn adopted(
+        &self,
+        settings: &Arc<Settings>,
+        since: Time,
+        sections: &Sections,
+    ) -> Result<Pipeline, String> {
         let mut next = Pipeline::build(settings).map_err(|error| error.to_string())?;
         for model in &next.models {
             let name = &model.judged.name;
@@ -45,11 +82,10 @@ impl Pipeline {
             }
         }
         is_learned_alike(&self.spec, &next.spec)?;
-        let sections = self.save();
-        if let Some(added) = next.save().keys().find_map(|name| added(name, &sections)) {
+        if let Some(added) = next.save().keys().find_map(|name| added(name, sections)) {
             return Err(format!("{added} was added, and has learned nothing"));
         }
-        next.restore_learned(&sections).map_err(|why| match why {
+        next.restore_learned(sections).map_err(|why| match why {
             // Its own, of a moment ago: the settings have made another thing of it.
             StateError::Format { of, .. } => format!("{of} would keep another state"),
             why => format!("the state does not fit the new settings: {why}"),

@@ -5,7 +5,7 @@ use alluvium_learn::Place;
 use super::{
     Mistake, Model,
     dictionary::Dictionary,
-    join::{Join, learns_by_label},
+    label_join::{LabelJoin, learns_by_label},
     paths,
     plan::{Parts, Planner},
     waiting::Waiting,
@@ -17,7 +17,7 @@ const PENDING_MIN: u64 = 1 << 20;
 
 impl Planner<'_> {
     /// The join, if labels come by an input of their own.
-    pub(super) fn join(&mut self, parts: &Parts, models: &[Model]) -> Option<Box<Join>> {
+    pub(super) fn label_join(&mut self, parts: &Parts, models: &[Model]) -> Option<Box<LabelJoin>> {
         let label = self.spec.label.as_ref()?;
         let Some(input) = &label.input else {
             self.without_input(label);
@@ -35,7 +35,7 @@ impl Planner<'_> {
             .map(|(index, model)| (index, model.judged.name.to_string()))
             .unzip();
         let waiting = Waiting::new(label, names.into_iter())?;
-        Some(Box::new(Join { waiting, key, models, absent, watched: None }))
+        Some(Box::new(LabelJoin { waiting, key, models, absent, watched: None }))
     }
 
     fn wrong(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {

@@ -1,5 +1,5 @@
-//! Event time: where an input has it, which records come too late, and when time alone has something
-//! to do.
+//! Event time: where an input has it, which records come too late, and when time alone has
+//! something to do.
 //!
 //! The watermark is the greatest event time so far in the merged order, one for the whole pipeline.
 //! It is part of the state, so whether a record is late is a function of the order.

@@ -41,7 +41,7 @@ impl Pipeline {
         let names = self.categories.iter().map(|category| category.dictionary.footprint_bytes());
         memory.names = names.sum::<usize>() + self.classes.footprint_bytes();
         memory.names += self.registry.footprint_bytes();
-        memory.waiting = self.join.as_ref().map_or(0, |join| join.waiting.footprint_bytes());
+        memory.waiting = self.label_join.as_ref().map_or(0, |join| join.waiting.footprint_bytes());
         memory
     }
 }

@@ -6,6 +6,7 @@ mod dictionary;
 mod emit;
 mod inspect;
 mod join;
+mod label_join;
 mod labels;
 mod lateness;
 mod memory;
@@ -29,14 +30,14 @@ use alluvium_learn::{LabelShape, Layout, Pair, Place, Time, judge::Judge, metric
 use self::{
     dictionary::Dictionary,
     emit::{Carried, CarriedPlace, Emitter},
-    join::Join,
+    label_join::LabelJoin,
     model::{Judged, Model, bare, baseline, baselines, label_shape},
     plan::{Category, Parts, Planner, Step},
     recent::Recent,
 };
 pub use self::{
     inspect::Inspected,
-    join::{Fate, Labels},
+    label_join::{Fate, Labels},
     memory::Memory,
     mistake::{Mistake, PlanError},
     plan::InputPlan,
@@ -75,7 +76,7 @@ pub struct Pipeline {
     counters: Counters,
     refusals: Recent,
     /// Where labels come by an input of their own.
-    join: Option<Box<Join>>,
+    label_join: Option<Box<LabelJoin>>,
     /// How many records had been taken when versions were last published. No part of the state: it
     /// only tells whether it is worth saying that time has passed.
     published_taken: Option<u64>,
@@ -161,7 +162,7 @@ impl Pipeline {
             }
         }
         let carried = planner.carried(&parts);
-        let join = planner.join(&parts, &models);
+        let label_join = planner.label_join(&parts, &models);
         planner.only(&models);
         planner.champion();
         planner.refusals();
@@ -170,7 +171,7 @@ impl Pipeline {
             return Err(PlanError { mistakes });
         }
         Ok(Pipeline {
-            join,
+            label_join,
             ..Pipeline::assemble(spec, settings, parts, models, judged_baselines, carried)
         })
     }
@@ -189,7 +190,7 @@ impl Pipeline {
             _ => Dictionary::new(&[], 0),
         };
         let names = models.iter().map(|model| (model.judged.name.clone(), Versions::default()));
-        let mut registry = Registry { models: names.collect(), champions: Vec::new() };
+        let mut registry = Registry { models: names.collect(), ..Registry::default() };
         if let Some(first) = spec.first_champion() {
             // The planner has seen to it that there is such a model.
             registry.promote(first, None, 0, 0, "first").unwrap_or_default();
@@ -226,7 +227,7 @@ impl Pipeline {
             registry,
             counters: Counters { label_before: f64::NAN, ..Counters::default() },
             refusals: Recent::new(refusals_max),
-            join: None,
+            label_join: None,
             published_taken: None,
             scratch,
         }

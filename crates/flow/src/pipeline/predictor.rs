@@ -95,7 +95,7 @@ impl Predictor {
 impl Pipeline {
     /// Rows come without a label from here on: what is to be foretold is not known yet.
     fn forget_label(&mut self) {
-        let is_within = self.join.take().is_none();
+        let is_within = self.label_join.take().is_none();
         self.inputs.retain(|input| !input.is_label);
         self.inputs.iter_mut().for_each(|input| input.decode.label = None);
         self.numbers_per_row = self.numbers;

@@ -59,6 +59,8 @@ const CHANGES_MAX: usize = 1000;
 pub struct Registry {
     /// By model, in the order of the models.
     pub models: Vec<(Arc<str>, Versions)>,
+    /// Models that left, with their versions: should they come again, no number is used twice.
+    pub left: Vec<(Arc<str>, Versions)>,
     /// Changes of the champion, oldest first; the last is in force.
     pub champions: Vec<ChampionEntry>,
 }
@@ -155,8 +157,8 @@ const FORMAT: u16 = 2;
 impl State for Registry {
     fn save(&self, to: &mut Writer) {
         to.u16(FORMAT);
-        to.len(self.models.len());
-        for (name, versions) in &self.models {
+        to.len(self.models.len() + self.left.len());
+        for (name, versions) in self.models.iter().chain(&self.left) {
             to.str(name);
             to.u64(versions.newest);
             to.len(versions.live.len());
@@ -183,6 +185,7 @@ impl State for Registry {
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         let format = from.format("the versions", FORMAT)?;
+        self.left.clear();
         for _ in 0..from.len(16)? {
             let name = from.str()?;
             let mut versions = Versions { newest: from.u64()?, live: Vec::new() };
@@ -200,8 +203,9 @@ impl State for Registry {
                     manifest_digest: from.str()?.into(),
                 });
             }
-            if let Some(known) = self.of_mut(name) {
-                *known = versions;
+            match self.of_mut(name) {
+                Some(known) => *known = versions,
+                None => self.left.push((name.into(), versions)),
             }
         }
         self.champions.clear();

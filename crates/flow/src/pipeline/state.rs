@@ -21,6 +21,11 @@ pub(super) fn of_model(name: &str) -> String {
     format!("model/{name}")
 }
 
+/// Whether a section is what steps have learned, or the names that have codes.
+pub(super) fn is_prepared(section: &str) -> bool {
+    section.starts_with("field/") || section.starts_with("step/")
+}
+
 fn of_judge(name: &str) -> String {
     format!("judge/{name}")
 }
@@ -55,7 +60,7 @@ impl Pipeline {
             }
             sections.insert(of_judge(&judged.name), to.into_bytes());
         }
-        if let Some(join) = &self.join {
+        if let Some(join) = &self.label_join {
             join.waiting.save(&mut sections);
         }
         sections
@@ -88,7 +93,7 @@ impl Pipeline {
             let name = format!("baseline/{}", baseline.name);
             read(sections, &name, |from| baseline.learner.restore(from))?;
         }
-        self.join.as_mut().map_or(Ok(()), |join| join.waiting.restore(sections))
+        self.label_join.as_mut().map_or(Ok(()), |join| join.waiting.restore(sections))
     }
 
     pub(super) fn restore_judges(&mut self, sections: &Sections) -> Result<(), StateError> {

@@ -35,6 +35,13 @@ impl Pipeline {
                 self.begin_decision();
                 self.run_as(settings, effects);
             }
+            Input::Join { settings, past } => {
+                self.begin_decision();
+                effects.news.push(match self.join(settings, past) {
+                    Ok(names) => News::Joined { names, records: self.counters.read },
+                    Err(why) => News::Refused { why },
+                });
+            }
             Input::Tick(time) => {
                 self.begin_decision();
                 self.pass_time(time, effects);
@@ -117,7 +124,13 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn refuse(&mut self, run: &Run<'_>, row: usize, refusal: Refusal, effects: &mut Effects) {
+    pub(super) fn refuse(
+        &mut self,
+        run: &Run<'_>,
+        row: usize,
+        refusal: Refusal,
+        effects: &mut Effects,
+    ) {
         self.counters.refused += 1;
         self.refusals.note(true);
         let code = refusal.reason.code();
@@ -154,7 +167,7 @@ impl Pipeline {
         for step in &mut self.steps {
             step.object.0.observe(&seen);
         }
-        if self.join.is_some() {
+        if self.label_join.is_some() {
             return self.wait(run, index, effects);
         }
         let label = self.label(truth, run.rows);
@@ -297,9 +310,13 @@ impl Pipeline {
     fn decided(&mut self, decision: &Decision, effects: &mut Effects) {
         let (step, since) = (self.counters.steps, effects.time);
         let result = match decision {
-            Decision::Adopt { settings } => {
+            Decision::Adopt { settings } | Decision::Begin { settings } => {
                 let before = self.registry.champions.last().cloned();
-                self.adopt(settings, since).map(|()| {
+                let adopted = match decision {
+                    Decision::Adopt { .. } => self.adopt(settings, since),
+                    _ => self.begin(settings, since),
+                };
+                adopted.map(|()| {
                     if self.registry.champions.last() != before.as_ref() {
                         self.emit_champion(effects);
                     }

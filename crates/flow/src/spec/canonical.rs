@@ -99,10 +99,14 @@ impl Spec {
     }
 
     /// The names of the fields and steps that a model reads, itself or through its steps.
-    fn read_by(&self, model: &str) -> Option<BTreeSet<String>> {
-        let mut read = BTreeSet::new();
+    pub(crate) fn read_by(&self, model: &str) -> Option<BTreeSet<String>> {
         let model = self.model.get(model)?;
-        let mut open: Vec<String> = model.uses.iter().chain(&model.by).cloned().collect();
+        Some(self.read_from(model.uses.iter().chain(&model.by).cloned().collect()))
+    }
+
+    /// The names of the fields and steps that these names are, or read through steps.
+    pub(crate) fn read_from(&self, mut open: Vec<String>) -> BTreeSet<String> {
+        let mut read = BTreeSet::new();
         while let Some(name) = open.pop() {
             let whole = self.whole(&name);
             let is_new = read.insert(whole.to_string());
@@ -110,7 +114,7 @@ impl Spec {
                 open.extend(step.reads());
             }
         }
-        Some(read)
+        read
     }
 
     /// The field or step that a name belongs to: `scaled` for `scaled.a`. A field may have points

@@ -47,6 +47,9 @@ impl<L: Log> Keeper<L> {
             let learned = office.replay.learn(most, effects, &mut unwatched)?;
             office.outputs.release(office.appender.as_mut(), effects, now);
             let steps = office.replay.pipeline.as_ref().map_or(0, Pipeline::steps);
+            if office.replay.joined == Some(steps) {
+                office.note_join(&effects.news);
+            }
             told.take(steps, &mut effects.news, news);
             // What was learned up to here stays; what comes next has to be decided by somebody.
             let pipeline = office.replay.pipeline.as_ref();
@@ -129,16 +132,24 @@ impl Replay {
     ) -> Result<Learned, Halt> {
         let mut front = self.pending.pop_front().expect("asked for with something pending");
         front.started = true;
-        effects.backlog = !front.accepted.before.caught_up();
+        // What joins answers nothing of the past.
+        effects.backlog = !front.accepted.before.caught_up() || self.lens.is_some();
         effects.time = front.accepted.time;
         if let Some((_, decision)) = front.accepted.adopts.pop_front() {
             let offset = front.accepted.offset;
             self.pending.push_front(front);
             match &decision {
                 Decision::Skip(gap) => self.skip(offset, gap, effects),
+                Decision::Adopt { .. } | Decision::Begin { .. } if self.lens.is_some() => {
+                    if let Some(settings) = self.adopted(&decision) {
+                        self.settle_alone(offset, &settings, effects)?;
+                    }
+                    return Ok(Learned::Some(1));
+                }
+                Decision::Reset { .. } if self.lens.is_some() && planted(Bug::PastUndecided) => {}
                 decision => self.step(offset, Input::Decided(decision), effects),
             }
-            if matches!(decision, Decision::Adopt { .. }) {
+            if decision.settings().is_some() {
                 self.renew_decoders();
             }
             return Ok(Learned::Some(1));
@@ -169,13 +180,31 @@ impl Replay {
         let offset = front.accepted.offset;
         match &front.accepted.body {
             Body::Settings(settings) => {
-                if self.pipeline.is_none() {
+                if self.lens.is_some() {
+                    let said = self.pipeline.is_some().then(|| self.running_as(settings)).flatten();
+                    let settings = said.as_ref().unwrap_or(settings);
+                    // What the others could not run as they went on without.
+                    if Pipeline::build(settings).is_ok() {
+                        self.settle_alone(offset, settings, effects)?;
+                    }
+                } else if self.pipeline.is_none() {
                     let built = Pipeline::build(settings);
                     self.pipeline = Some(built.map_err(|why| Halt::Settings(why.to_string()))?);
                     self.renew_decoders();
                 } else {
                     self.step(offset, Input::Settings(settings), effects);
                     self.renew_decoders();
+                }
+            }
+            Body::Join(settings) if self.lens.is_some() => {
+                if self.ends_at(&front.accepted) {
+                    return Ok(Learned::NotYet);
+                }
+                self.settle_alone(offset, settings, effects)?;
+            }
+            Body::Join(settings) => {
+                if !self.join(offset, settings, effects) {
+                    return Ok(Learned::NotYet);
                 }
             }
             Body::Catchup { begins, .. } => self.begin_lanes(begins),

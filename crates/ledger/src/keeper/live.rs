@@ -1,11 +1,11 @@
 //! In office: takes acknowledgements, reads control, writes the next record of control, learns.
 
-use alluvium_flow::{Chain, Decision, Pipeline, order};
+use alluvium_flow::{Chain, Pipeline, order};
 use alluvium_learn::Time;
 
 use super::{
     Halt, Keeper, Next, Office, Pending, Signals, Trouble, changes_reading, has_passed, input_ends,
-    lane::Head, learn::inputs_digest, unknown,
+    joins::Change, lane::Head, learn::inputs_digest, unknown,
 };
 use crate::{
     bugs::{Bug, planted},
@@ -47,7 +47,11 @@ impl<L: Log> Keeper<L> {
             let written = self.write_control(now);
             any |= self.unless_unreachable(written)?;
         }
-        any |= self.learn(now, self.learn_records)?;
+        let office = self.office.as_mut().expect("live means in office");
+        let share = office.share(self.learn_records);
+        any |= self.learn(now, share)?;
+        let past = self.learn_past(any);
+        let learns_past = self.unless_unreachable(past)?;
         self.must_be_readable()?;
         let snapshot = self.snapshot(now, signals.stop);
         any |= self.unless_unreachable(snapshot)?;
@@ -56,7 +60,12 @@ impl<L: Log> Keeper<L> {
             office.last_activity = now;
             return Ok(Next::Again);
         }
-        let idle = office.replay.pending.is_empty() && office.in_flight.is_none();
+        if learns_past && !signals.stop {
+            return Ok(Next::Again);
+        }
+        let idle = office.replay.pending.is_empty()
+            && office.in_flight.is_none()
+            && office.replay.past.is_none();
         let finished = signals.stop || (idle && !self.options.follow && office.goal_reached());
         if finished && office.replay.pending.is_empty() && office.outputs.all_acked() {
             if office.snapshots.is_level(office.replay.pipeline.as_ref()) {
@@ -70,7 +79,7 @@ impl<L: Log> Keeper<L> {
             self.step_down("asked to finish, while the log took nothing".into());
             return Ok(Next::GivenUp);
         }
-        Ok(Next::Wait)
+        Ok(if learns_past { Next::Again } else { Next::Wait })
     }
 
     /// Where nothing could be read for now, nothing was read: no reason to give an office up, with
@@ -174,35 +183,36 @@ impl<L: Log> Keeper<L> {
         if office.replaying() || office.changing() {
             return Ok(false);
         }
-        let Some(body) = self.next_body(now)? else { return Ok(false) };
+        let body = match self.next_body(now)? {
+            None => self.next_tick(now)?,
+            body => body,
+        };
+        let Some(body) = body else { return Ok(false) };
         let office = self.office.as_mut().expect("live means in office");
         office.submit(body, now);
         Ok(true)
     }
 
     fn next_body(&mut self, now: Time) -> Result<Option<Body>, Trouble> {
-        let Keeper { office, log, options, .. } = self;
+        let control = self.topic("control");
+        let Keeper { office, log, options, learn_records, .. } = self;
         let office = office.as_mut().expect("live means in office");
         let wanted = &options.settings;
-        let Some(pipeline) = office.replay.pipeline.as_ref() else {
+        if office.replay.pipeline.is_none() {
             return Ok(Some(Body::Settings(wanted.clone())));
+        }
+        let joins = match office.change(log, &control, wanted, *learn_records)? {
+            Change::Asked => return Ok(Some(office.empty_cut())),
+            Change::Joins => return Ok(Some(Body::Join(wanted.clone()))),
+            Change::Joining => true,
+            Change::Nothing => false,
         };
-        let current = pipeline.settings();
-        let asked = office.replay.fold.requests.iter().any(|(_, ask)| {
-            matches!(ask, Decision::Adopt { settings } if settings.learned == wanted.learned)
-        });
-        if asked {
-            return Ok(Some(office.empty_cut()));
-        }
-        if current.learned != wanted.learned || current.kernel != wanted.kernel {
-            let unfit = pipeline.could_adopt(wanted).err();
-            let (from, to) = (current.clone(), wanted.clone());
-            return Err(Halt::Changed { from, to, unfit }.into());
-        }
         if office.replay.fold.requests.iter().any(|(_, ask)| changes_reading(ask)) {
             return Ok(Some(office.empty_cut()));
         }
-        if current.runs != wanted.runs {
+        let pipeline = office.replay.pipeline.as_ref().expect("looked at above");
+        // It may run so only once it has joined.
+        if !joins && pipeline.settings().runs != wanted.runs {
             return Ok(Some(Body::Settings(wanted.clone())));
         }
         if let Some((refused, of)) = pipeline.refused_beyond(options.refused_share_max) {
@@ -224,7 +234,7 @@ impl<L: Log> Keeper<L> {
         {
             return Ok(Some(body));
         }
-        if office.closes && office.is_at_its_end() {
+        if office.closes && !joins && office.is_at_its_end() {
             office.closes = false;
             let pipeline = office.replay.pipeline.as_ref();
             if pipeline.is_some_and(Pipeline::has_unpublished) {
@@ -239,8 +249,7 @@ impl<L: Log> Keeper<L> {
         } else {
             None
         };
-        let tick_ms = options.tick_ms.filter(|_| options.follow);
-        Ok(body.or_else(|| office.otherwise(now, tick_ms)))
+        Ok(body.or_else(|| office.otherwise()))
     }
 }
 
@@ -251,7 +260,7 @@ impl Office {
     }
 
     /// Whether everything seen at the start is learned.
-    fn is_at_its_end(&mut self) -> bool {
+    pub(super) fn is_at_its_end(&mut self) -> bool {
         self.replay.fold.caught_up() && self.goal_reached() && self.replay.pending.is_empty()
     }
 
@@ -281,16 +290,9 @@ impl Office {
         Body::Cut { begins: Vec::new(), ends: Vec::new(), digest, publish: false }
     }
 
-    /// Requests must be adopted, and time must be said to pass where something waits for it, when
-    /// there are no records either.
-    fn otherwise(&self, now: Time, tick_ms: Option<i64>) -> Option<Body> {
-        if !self.replay.fold.requests.is_empty() {
-            return Some(self.empty_cut());
-        }
-        let silent = self.replay.pending.is_empty()
-            && tick_ms.is_some_and(|span| has_passed(self.last_activity, now, span));
-        let pipeline = self.replay.pipeline.as_ref().filter(|_| silent)?;
-        self.silence.tick(pipeline).map(|time| Body::Tick { time })
+    /// Requests must be adopted when there are no records either.
+    fn otherwise(&self) -> Option<Body> {
+        (!self.replay.fold.requests.is_empty()).then(|| self.empty_cut())
     }
 
     /// Asks where the inputs end now, and says that up to there the order is that of one merge.

@@ -6,10 +6,12 @@
 //! each other, over the simulator's virtual log.
 
 mod halt;
+mod joins;
 mod lane;
 mod learn;
 mod live;
 mod output;
+mod past;
 mod recover;
 mod relearn;
 mod replay;
@@ -25,11 +27,12 @@ use alluvium_learn::Time;
 
 pub use self::{
     halt::Halt,
+    joins::Joining,
     relearn::{Relearn, RelearnError, Relearned},
 };
 use self::{
-    halt::Halting, lane::Lane, live::InFlight, output::Outputs, recover::Recovery, replay::Replay,
-    silence::Silence, snapshot::Snapshots, told::Told,
+    halt::Halting, joins::JoinsKnown, lane::Lane, live::InFlight, output::Outputs,
+    recover::Recovery, replay::Replay, silence::Silence, snapshot::Snapshots, told::Told,
 };
 use crate::{
     control::{Accepted, At, Body},
@@ -138,7 +141,7 @@ pub(crate) struct Pending {
 
 impl Pending {
     fn new(accepted: Accepted, own: Option<Box<InFlight>>) -> Pending {
-        let changes = matches!(accepted.body, Body::Settings(_))
+        let changes = matches!(accepted.body, Body::Settings(_) | Body::Join(_))
             || accepted.adopts.iter().any(|(_, ask)| changes_reading(ask));
         Pending { accepted, own, started: false, changes }
     }
@@ -147,7 +150,7 @@ impl Pending {
 /// Whether a decision changes what is read. It acts between two cuts, never at the beginning of one
 /// that was planned without it.
 pub(crate) fn changes_reading(ask: &Decision) -> bool {
-    matches!(ask, Decision::Adopt { .. } | Decision::Skip(_))
+    ask.settings().is_some() || matches!(ask, Decision::Skip(_))
 }
 
 /// Everything a writer holds in office; dropped when it steps down.
@@ -183,6 +186,8 @@ pub(crate) struct Office {
     known_step: u64,
     /// What was counted at that step, once it is reached.
     known: Option<Counted>,
+    /// What joins, and what became of it.
+    joins: JoinsKnown,
 }
 
 /// A pipeline in step with a log.
@@ -225,6 +230,8 @@ pub struct Progress {
     /// is what this writer has learned. `None` for as long as it learns that again. Where answers
     /// are not written, what was learned since the newest manifest cannot be told from what is new.
     pub known: Option<Counted>,
+    /// What joins, until a manifest holds it.
+    pub joining: Option<Joining>,
 }
 
 /// The counts a run is told by.
@@ -388,6 +395,7 @@ impl<L: Log> Keeper<L> {
                 && office.in_flight.is_none()
                 && office.replay.lanes.iter().all(|lane| lane.learned.position >= lane.delivered),
             known: office.known,
+            joining: office.joining(),
         }
     }
 

@@ -9,6 +9,7 @@ use alluvium_learn::Time;
 use super::{
     Halt, Keeper, Next, Office, Phase, Trouble,
     halt::{place, unread},
+    joins::JoinsKnown,
     output::{OUT_TOPICS, OutLane, Outputs, parse_order},
     replay::Replay,
     silence::Silence,
@@ -112,6 +113,7 @@ impl<L: Log> Keeper<L> {
             topics,
             known_step: 0,
             known: None,
+            joins: JoinsKnown::default(),
         }));
         let mut early_ends = Vec::new();
         if planted(Bug::OutputsBeforeTerm) {

@@ -3,10 +3,12 @@
 
 use alluvium_flow::{Batch, Effects, Pipeline, Run};
 
-use super::{Halt, Pending, input_ends, learn::Learned, replay::Replay, unknown};
+use super::{
+    Halt, Joining, Pending, input_ends, learn::Learned, past::Lens, replay::Replay, unknown,
+};
 use crate::{
     control::{At, Body, Folded},
-    log::{Log, LogError, Polled},
+    log::{Log, LogError, PartitionEnds, Polled},
     read::Stretch,
 };
 
@@ -61,7 +63,9 @@ impl From<Halt> for RelearnError {
 
 /// A pipeline that learns again.
 pub struct Relearn {
-    replay: Replay,
+    pub(super) replay: Replay,
+    /// The name of the control topic.
+    topic: String,
     control: Stretch,
     batch: Batch,
 }
@@ -73,12 +77,40 @@ impl Relearn {
     /// When the log fails, or the beginning of control has expired.
     pub fn new(log: &mut dyn Log, control: &str) -> Result<Relearn, RelearnError> {
         let ends = log.ends(control)?.map(|ends| ends.partitions[0]).unwrap_or_default();
+        Relearn::from_the_beginning(log, control, ends, ends.stable, None)
+    }
+
+    /// The same for what joins, and on as control grows.
+    pub(super) fn through(
+        log: &mut dyn Log,
+        control: &str,
+        lens: Lens,
+    ) -> Result<Relearn, RelearnError> {
+        let ends = log.ends(control)?.map(|ends| ends.partitions[0]).unwrap_or_default();
+        Relearn::from_the_beginning(log, control, ends, u64::MAX, Some(lens))
+    }
+
+    fn from_the_beginning(
+        log: &mut dyn Log,
+        control: &str,
+        ends: PartitionEnds,
+        to: u64,
+        lens: Option<Lens>,
+    ) -> Result<Relearn, RelearnError> {
         if ends.earliest > 0 {
             let why = format!("{control} begins at {}", ends.earliest);
             return Err(Halt::Expired(why).into());
         }
-        let control = Stretch::open(log, control, 0, 0, ends.stable)?;
-        Ok(Relearn { replay: Replay::default(), control, batch: Batch::new() })
+        let (topic, control) = (control.to_string(), Stretch::open(log, control, 0, 0, to)?);
+        let replay = Replay::through(lens);
+        Ok(Relearn { replay, topic, control, batch: Batch::new() })
+    }
+
+    /// How many records of its past something has learned that joins here; `None`: nothing does.
+    pub fn joining(&self) -> Option<Joining> {
+        let past = self.replay.past.as_ref()?;
+        let of = self.pipeline().map_or(0, |pipeline| pipeline.counters().read);
+        Some(Joining { names: past.names(), read: past.read(), of })
     }
 
     /// The pipeline as it is now, if settings were accepted.
@@ -106,12 +138,19 @@ impl Relearn {
         }
         let steps = self.pipeline().map_or(0, Pipeline::steps);
         if self.replay.learn(most, effects, watch)? == Learned::NotYet {
+            if self.replay.lens.is_none() && self.replay.next_join().is_some() {
+                let any = self.replay.learn_past(log, &self.topic, most)?;
+                return Ok(if any { Relearned::Some(0) } else { Relearned::NotYet });
+            }
             let fetched = self.fetch(log)?;
             if !fetched {
                 if let Some(error) = self.needs_unreadable() {
                     return Err(unreadable(error.clone()));
                 }
-                self.must_come(log)?;
+                // A writer in office sees to that itself.
+                if self.replay.lens.is_none() {
+                    self.must_come(log)?;
+                }
                 return Ok(Relearned::NotYet);
             }
         }

@@ -12,6 +12,7 @@ use alluvium_flow::{Chain, Decision, Effects, Gap, Input, Pipeline, decode::Deco
 use super::{
     Halt, Pending,
     lane::{Decoded, Lane},
+    past::{Lens, Past},
 };
 use crate::{
     bugs::{Bug, planted},
@@ -35,11 +36,22 @@ pub(crate) struct Replay {
     spans: Vec<usize>,
     /// The digest of each lane as of the last cut learned to its end.
     pub(crate) learned_chains: Vec<Chain>,
+    /// The past of what joins, being learned.
+    pub(super) past: Option<Box<Past>>,
+    /// The step at which something last joined.
+    pub(super) joined: Option<u64>,
+    /// What is learned here is the past of what joins, and how control looks to that.
+    pub(super) lens: Option<Lens>,
     pub(super) spare: Vec<Decoded>,
     pub(super) scratch: Vec<(usize, u64)>,
 }
 
 impl Replay {
+    /// At the beginning; with a lens for what joins.
+    pub(super) fn through(lens: Option<Lens>) -> Replay {
+        Replay { lens, ..Replay::default() }
+    }
+
     /// Steps the pipeline and hands what came of it on.
     pub(super) fn step(&mut self, cut: u64, input: Input<'_>, effects: &mut Effects) {
         let pipeline = self.pipeline.as_mut().expect("settings come before everything else");
@@ -54,12 +66,9 @@ impl Replay {
         let mut topics: BTreeMap<Arc<str>, Arc<str>> =
             inputs.map(|input| (input.name.clone(), input.topic.clone())).collect();
         for pending in &self.pending {
-            let adopted = pending.accepted.adopts.iter().filter_map(|(_, ask)| match ask {
-                Decision::Adopt { settings } => Some(settings),
-                _ => None,
-            });
+            let adopted = pending.accepted.adopts.iter().filter_map(|(_, ask)| ask.settings());
             let said = match &pending.accepted.body {
-                Body::Settings(settings) => Some(settings),
+                Body::Settings(settings) | Body::Join(settings) => Some(settings),
                 _ => None,
             };
             for settings in adopted.chain(said) {

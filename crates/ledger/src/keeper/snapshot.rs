@@ -87,6 +87,11 @@ impl Snapshots {
         self.wanted = true;
     }
 
+    /// The step of the newest manifest.
+    pub(super) fn newest_step(&self) -> u64 {
+        self.verified.last().map_or(0, |manifest| manifest.step)
+    }
+
     /// Whether the newest manifest holds all there is.
     pub(super) fn is_level(&self, pipeline: Option<&Pipeline>) -> bool {
         let steps = pipeline.map_or(0, Pipeline::steps);

@@ -25,6 +25,7 @@ impl Told {
             News::Champion { .. }
             | News::Reset { .. }
             | News::Skipped { .. }
+            | News::Joined { .. }
             | News::Refused { .. } => {
                 self.decided = self.decided.max(step);
                 step > decided

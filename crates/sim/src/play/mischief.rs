@@ -72,16 +72,30 @@ impl Play {
         if self.kind == Kind::Finished {
             return;
         }
-        if self.random.chance(300) && self.requests < self.size.requests {
+        if self.kind == Kind::Joining && self.random.chance(600) {
+            self.join_or_leave();
+        } else if self.random.chance(300) && self.requests < self.size.requests {
             self.file = self.scene.other_learning(self.file, &mut self.random);
             self.decided += 1;
-            let settings = self.scene.settings(self.file);
+            // What has not joined yet cannot be adopted; it joins afterwards.
+            let settings = self.scene.settings(File { joins: 0, ..self.file });
             self.request(Decision::Adopt { settings });
         } else {
             self.file = self.scene.other_runs(self.file, &mut self.random);
         }
         let file = self.file;
         self.say(|| format!("FILE {file:?}"));
+    }
+
+    /// The file names one model more; or somebody lets all leave that joined, and they come again.
+    fn join_or_leave(&mut self) {
+        if self.file.joins < 2 && self.random.chance(800) {
+            self.file.joins += 1;
+            self.decided += 1;
+        } else if self.requests < self.size.requests {
+            let settings = self.scene.settings(File { joins: 0, ..self.file });
+            self.request(Decision::Adopt { settings });
+        }
     }
 
     pub(super) fn truncate(&mut self) {

@@ -474,7 +474,8 @@ impl Waiting {
 /// Reads the id of a row.
 type IdOf = fn(&[u8]) -> Option<u64>;
 
-fn of_model(name: &str) -> String {
+/// The section of a model's rows; its pages are sections below it.
+pub(super) fn of_model(name: &str) -> String {
     format!("{SECTION}/model/{name}")
 }
 

@@ -9,7 +9,7 @@ use crate::{log::Kept, random::Random};
 
 /// How labels come.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Joined {
+pub(super) struct Labels {
     /// Their input: before that of the examples in the order of names, or behind it.
     pub(super) name: &'static str,
     /// How long an example waits, in milliseconds.
@@ -26,9 +26,9 @@ struct OnItsWay {
     value: String,
 }
 
-impl Joined {
-    pub(super) fn new(random: &mut Random) -> Joined {
-        Joined {
+impl Labels {
+    pub(super) fn new(random: &mut Random) -> Labels {
+        Labels {
             name: if random.chance(500) { "labels" } else { "zlabels" },
             // Records go on for some hundred milliseconds, and clocks for some seconds.
             wait: *random.pick(&[15, 60, 60, 200, 2_000]),

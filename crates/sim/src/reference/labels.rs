@@ -194,7 +194,7 @@ impl Trainer<'_> {
         let late_max = spec.input.get(&*at.input)?.late_max.map(|most| most.0);
         let value = std::str::from_utf8(landed.record.value.as_deref()?).ok()?;
         let mut columns = value.split(',').map(String::from);
-        if self.joined.is_late(time, late_max) {
+        if self.labels.is_late(time, late_max) {
             return None;
         }
         if !self.is_label(&at.input) {
@@ -205,11 +205,11 @@ impl Trainer<'_> {
     }
 
     /// Holds what the join made of a step to what it has to make of it.
-    pub(super) fn join(&mut self, came: Option<&Came>, time: Option<Time>) {
+    pub(super) fn label_join(&mut self, came: Option<&Came>, time: Option<Time>) {
         let Some(pipeline) = &self.pipeline else { return };
         let Some(settings) = pipeline.spec().label.as_ref() else { return };
         let Some(found) = pipeline.labels() else { return };
-        let plain = &mut self.joined;
+        let plain = &mut self.labels;
         plain.dead.clear();
         plain.take(came, time, settings);
         let waits = (plain.waits.len() as u64, plain.parked.len() as u64);
