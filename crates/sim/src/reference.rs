@@ -418,7 +418,7 @@ impl<'a> Trainer<'a> {
             return;
         };
         self.effects.clear();
-        if matches!(input, Input::Decided(_) | Input::Settings(_)) {
+        if matches!(input, Input::Decided(_) | Input::Settings(_) | Input::Join { .. }) {
             self.decoders.clear();
         }
         pipeline.step(input, &mut self.effects);
