@@ -11,6 +11,9 @@ use alluvium_broker::{Broker, Options};
 
 use super::{Cost, Plan, Stage, cargo, cost_of, report, root, stages, target};
 
+/// What was found by looking inside; written by hand.
+const FOUND: &str = include_str!("found_of_fraud.md");
+
 /// What each verb took, and each stage.
 struct Measured {
     load: Cost,
@@ -49,9 +52,11 @@ pub(super) fn run(plan: &Plan) -> Result<(), String> {
         report::line(
             &mut page,
             "One broker of one node, started for it: it shares the machine with all that is \
-             measured, and its processor seconds are not counted.",
+             measured, and its processor seconds are not counted.\n",
         );
     }
+    page.push_str("## What the profile said\n\n");
+    page.push_str(FOUND);
     let to = plan.to.with_file_name("benchmarks-fraud.md");
     fs::write(&to, page).map_err(|error| format!("{}: {error}", to.display()))?;
     eprintln!("wrote {}", to.display());
