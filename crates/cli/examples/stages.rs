@@ -1,15 +1,18 @@
 //! What each stage of a run costs: the log is read again and again, each time with one stage more.
 //!
 //! `stages PIPELINE ROUNDS [LOG]` prints one JSON object a line: the stage, its records, and the
-//! seconds on the clock and on the processor, of the fastest round. The topic of the pipeline's
-//! only input has to be filled. `cargo xtask bench` runs it and makes a table.
+//! seconds on the clock and on the processor, of the fastest round. The topics of the pipeline's
+//! inputs have to be filled. `cargo xtask bench` runs it and makes a table.
+//!
+//! With one input each stage takes batches as they come. With several the order of their records is
+//! the keeper's work, so from there on each stage is a whole run of it with less to do.
 #![expect(clippy::print_stdout, reason = "it measures and prints")]
 
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{cell::Cell, fs, path::Path, sync::Arc, time::Instant};
 
 use alluvium::{args::Named, clock, open::Opened, run, store::Store};
 use alluvium_flow::{
-    Batch, Chain, Effects, Input, Pipeline, Run, Settings,
+    Batch, Chain, Effects, Input, InputPlan, Pipeline, Run, Settings,
     decode::Rows,
     spec::{Answer, Spec},
 };
@@ -28,11 +31,12 @@ fn main() -> anyhow::Result<()> {
     };
     let bench = Bench::open(Path::new(file), place)?;
     let rounds: u32 = rounds.parse().context("the number of rounds")?;
+    let silent = |spec: &mut Spec| spec.predictions.answer = Answer::Live;
     let plain = bench.settings_of(|_| {})?;
-    let still = bench.settings_of(|spec| spec.predictions.answer = Answer::Live)?;
+    let still = bench.settings_of(silent)?;
     let judged = bench.settings_of(|spec| without_learning(spec, false))?;
     let stepped = bench.settings_of(|spec| without_learning(spec, true))?;
-    for stage in Stage::ALL {
+    for stage in bench.stages() {
         let mut best: Option<Cost> = None;
         for round in 0..rounds {
             let cost = match stage {
@@ -43,7 +47,10 @@ fn main() -> anyhow::Result<()> {
                 Stage::Steps => bench.step(&stepped)?,
                 Stage::Learn => bench.step(&still)?,
                 Stage::Predictions => bench.step(&plain)?,
-                Stage::Whole => bench.keep(round)?,
+                Stage::KeepJudge => bench.keep(round, |spec| without_learning(spec, false))?,
+                Stage::KeepSteps => bench.keep(round, |spec| without_learning(spec, true))?,
+                Stage::KeepLearn => bench.keep(round, silent)?,
+                Stage::KeepWhole | Stage::Whole => bench.keep(round, |_| {})?,
             };
             best = Some(best.map_or(cost, |best| best.least(cost)));
         }
@@ -68,10 +75,15 @@ enum Stage {
     Learn,
     Predictions,
     Whole,
+    KeepJudge,
+    KeepSteps,
+    KeepLearn,
+    KeepWhole,
 }
 
 impl Stage {
-    const ALL: [Stage; 8] = [
+    /// Of one input.
+    const OF_ONE: [Stage; 8] = [
         Stage::Read,
         Stage::Decode,
         Stage::Digest,
@@ -82,16 +94,29 @@ impl Stage {
         Stage::Whole,
     ];
 
+    /// Of several.
+    const OF_SEVERAL: [Stage; 7] = [
+        Stage::Read,
+        Stage::Decode,
+        Stage::Digest,
+        Stage::KeepJudge,
+        Stage::KeepSteps,
+        Stage::KeepLearn,
+        Stage::KeepWhole,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Stage::Read => "raw read of the log",
             Stage::Decode => "+ decode",
             Stage::Digest => "+ digest of the inputs",
             Stage::Judge => "+ label, baselines, judges",
-            Stage::Steps => "+ feature steps",
-            Stage::Learn => "+ predict and learn",
+            Stage::Steps | Stage::KeepSteps => "+ feature steps",
+            Stage::Learn | Stage::KeepLearn => "+ predict and learn",
             Stage::Predictions => "+ predictions as JSON",
             Stage::Whole => "+ cuts, versions, everything written",
+            Stage::KeepJudge => "+ one order, cuts, labels, baselines, judges, versions",
+            Stage::KeepWhole => "+ predictions, written",
         }
     }
 }
@@ -134,8 +159,17 @@ fn without_learning(spec: &mut Spec, keep_steps: bool) {
 struct Bench {
     opened: Opened,
     log: Store,
-    topic: String,
-    ends: Vec<PartitionEnds>,
+    spans: Vec<Of>,
+    /// How many runs were kept: each has a name of its own.
+    kept: Cell<u32>,
+}
+
+/// One partition of an input.
+struct Of {
+    input: usize,
+    topic: Arc<str>,
+    partition: u32,
+    ends: PartitionEnds,
 }
 
 impl Bench {
@@ -143,15 +177,31 @@ impl Bench {
         let named = Named { name: None, log };
         let opened = Opened::read(file, &named).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let mut log = opened.existing_log().map_err(|e| anyhow::anyhow!("{e:?}"))?;
-        let (name, input) = opened.spec.input.iter().next().context("an input")?;
-        let topic = input.topic(name).to_string();
-        let ends = log.ends(&topic)?.context("the input's topic")?;
-        Ok(Bench { opened, log, topic, ends: ends.partitions })
+        let mut spans = Vec::new();
+        for (input, (name, settings)) in opened.spec.input.iter().enumerate() {
+            let topic: Arc<str> = settings.topic(name).into();
+            let ends = log.ends(&topic)?.with_context(|| format!("there is no topic {topic}"))?;
+            let partitions = ends.partitions.into_iter().enumerate();
+            spans.extend(partitions.map(|(partition, ends)| Of {
+                input,
+                topic: topic.clone(),
+                partition: partition as u32,
+                ends,
+            }));
+        }
+        Ok(Bench { opened, log, spans, kept: Cell::new(0) })
+    }
+
+    fn stages(&self) -> &'static [Stage] {
+        match self.opened.spec.input.len() {
+            1 => &Stage::OF_ONE,
+            _ => &Stage::OF_SEVERAL,
+        }
     }
 
     /// The digests of all partitions, as they are at the beginning.
     fn chains(&self) -> Vec<Chain> {
-        self.ends.iter().map(|_| Chain::default()).collect()
+        self.spans.iter().map(|_| Chain::default()).collect()
     }
 
     fn settings_of(&self, change: impl FnOnce(&mut Spec)) -> anyhow::Result<Arc<Settings>> {
@@ -161,16 +211,16 @@ impl Bench {
         Ok(Arc::new(Settings::of(&spec)))
     }
 
-    /// Reads the whole topic, and does something with each batch of a partition.
+    /// Reads all topics, and does something with each batch of a partition.
     fn cost(&self, mut each: impl FnMut(&Batch, usize)) -> anyhow::Result<Cost> {
-        let span = |(partition, ends): (usize, &PartitionEnds)| Span {
-            topic: self.topic.as_str().into(),
-            partition: partition as u32,
-            from: ends.earliest,
-            to: Some(ends.stable),
+        let span = |of: &Of| Span {
+            topic: of.topic.clone(),
+            partition: of.partition,
+            from: of.ends.earliest,
+            to: Some(of.ends.stable),
         };
-        let spans: Vec<Span> = self.ends.iter().enumerate().map(span).collect();
-        let mut left = self.ends.iter().filter(|ends| ends.earliest < ends.stable).count();
+        let spans: Vec<Span> = self.spans.iter().map(span).collect();
+        let mut left = self.spans.iter().filter(|of| of.ends.earliest < of.ends.stable).count();
         let watch = Watch::start();
         let mut log = self.log.clone();
         let (mut reader, mut batch, mut records) = (log.reader(&spans)?, Batch::new(), 0);
@@ -181,7 +231,7 @@ impl Bench {
                 continue;
             }
             records += batch.len() as u64;
-            left -= usize::from(batch.next >= self.ends[batch.span].stable);
+            left -= usize::from(batch.next >= self.spans[batch.span].ends.stable);
             each(&batch, batch.span);
         }
         Ok(watch.stop(records))
@@ -189,12 +239,14 @@ impl Bench {
 
     fn decode(&self, mut chains: Option<Vec<Chain>>) -> anyhow::Result<Cost> {
         let pipeline = self.pipeline(&self.opened.settings)?;
-        let (mut decoder, mut rows) = (pipeline.inputs()[0].decoder(), Rows::default());
-        self.cost(|batch, partition| {
+        let mut decoders: Vec<_> = pipeline.inputs().iter().map(InputPlan::decoder).collect();
+        let mut rows = Rows::default();
+        self.cost(|batch, span| {
             rows.clear();
-            decoder.decode(partition as u32, batch, &mut rows);
+            let Of { input, partition, .. } = self.spans[span];
+            decoders[input].decode(partition, batch, &mut rows);
             if let Some(chains) = &mut chains {
-                batch.iter().for_each(|record| chains[partition].add(&record));
+                batch.iter().for_each(|record| chains[span].add(&record));
             }
         })
     }
@@ -224,11 +276,14 @@ impl Bench {
     }
 
     /// All of `alluvium run`, as a pipeline of its own name each round.
-    fn keep(&self, round: u32) -> anyhow::Result<Cost> {
-        let name = format!("{}-{round}-{}", self.opened.spec.name, std::process::id());
+    fn keep(&self, round: u32, change: impl Fn(&mut Spec)) -> anyhow::Result<Cost> {
+        let count = self.kept.replace(self.kept.get() + 1);
+        let name = format!("{}-{round}-{count}-{}", self.opened.spec.name, std::process::id());
         let named = Named { name: Some(name), log: self.opened.named.log.clone() };
-        let opened =
+        let mut opened =
             Opened::read(&self.opened.file, &named).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+        change(&mut opened.spec);
+        opened.settings = Arc::new(Settings::of(&opened.spec));
         let watch = Watch::start();
         let mut log = self.log.clone();
         let lease = log.lease(&opened.spec.name, Errand::Run)?;

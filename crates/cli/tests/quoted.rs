@@ -14,13 +14,17 @@ use std::{
     process::Command,
 };
 
+use alluvium_fraud::{Made, Plan};
 use serde_json::Value;
+use weeks::Weeks;
 
+#[path = "support/weeks.rs"]
+mod weeks;
 #[path = "support/windows.rs"]
 mod windows;
 
 /// What tables call the metrics.
-const TITLES: [(&str, &str); 14] = [
+const TITLES: [(&str, &str); 20] = [
     ("accuracy", "accuracy"),
     ("kappa-t", "kappa_t"),
     ("kappa", "kappa"),
@@ -35,6 +39,12 @@ const TITLES: [(&str, &str); 14] = [
     ("windows with one", "windows"),
     ("at random", "at_random"),
     ("share inside windows", "inside"),
+    ("average precision", "average_precision"),
+    ("recall at alerts", "recall_at"),
+    ("count", "count"),
+    ("payments of a week: linear", "by_linear"),
+    ("tree", "by_tree"),
+    ("days after 1 March", "days"),
 ];
 
 fn root() -> PathBuf {
@@ -50,6 +60,8 @@ struct Given {
     digests: BTreeMap<String, String>,
     /// What the first run printed.
     screen: String,
+    /// What it looks like.
+    picture: String,
 }
 
 /// A copy of an example, in a folder of its own.
@@ -135,6 +147,20 @@ impl Copy {
         }
     }
 
+    /// How often each thing happened to a label, and how well each week was answered.
+    fn late_labels(&self, made: &Made, given: &mut Given) {
+        let file = "examples/fraud/pipeline.toml";
+        let status: Value = serde_json::from_str(&self.call(&["status", file, "--json"])).unwrap();
+        for (name, count) in status["labels"].as_object().unwrap() {
+            let Some(count) = count.as_f64() else { continue };
+            given.figures.insert((name.replace('_', " "), "count".into()), count);
+        }
+        let shown = |what| self.call(&["show", file, what, "--json", "--last", "0"]);
+        let weeks = Weeks::of(made, &shown("predictions"), &shown("alarms"));
+        given.figures.extend(weeks.figures());
+        given.picture = weeks.picture();
+    }
+
     fn edit(&self, from: &str, to: &str, changes: &[(&str, &str)]) {
         let mut text = fs::read_to_string(self.0.path().join(from)).unwrap();
         for (from, to) in changes {
@@ -148,6 +174,13 @@ impl Copy {
 fn given(example: &str) -> Given {
     let (copy, mut given) = (Copy::of(example), Given::default());
     let file = format!("examples/{example}/pipeline.toml");
+    if example == "fraud" {
+        let made = alluvium_fraud::make(&Plan::default());
+        made.write(&copy.0.path().join("examples/fraud/data")).unwrap();
+        copy.run(&[&file], "", &mut given);
+        copy.late_labels(&made, &mut given);
+        return given;
+    }
     if example == "electricity" {
         given.screen = copy.call(&["run", &file]);
         // From the beginning again, for the events.
@@ -329,6 +362,18 @@ fn what_is_quoted_of_the_other_examples_is_what_they_give() {
 #[test]
 fn what_is_quoted_of_the_sensors_is_what_they_give() {
     check("examples/sensors/README.md", &given("sensors"));
+}
+
+/// This makes a million payments, learns them, and draws the picture.
+#[test]
+fn what_is_quoted_of_the_fraud_is_what_it_gives() {
+    let given = given("fraud");
+    let file = root().join("examples/fraud/weeks.svg");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&file, &given.picture).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), given.picture, "UPDATE_EXPECT=1 draws it anew");
+    check("examples/fraud/README.md", &given);
 }
 
 /// A page that quotes figures of an example has to be held against it above.

@@ -5,8 +5,11 @@
 //! the program itself (versions and predictions on), by Vowpal Wabbit, and by a C program that does
 //! nothing else, as a bound. The programs take turns, and of each the fastest round counts, so that
 //! a machine that is busy now and then spoils nothing.
+//!
+//! `--fraud` measures the example with labels that come late instead, and `--kafka` from a broker.
 
 mod data;
+mod fraud;
 mod kafka;
 mod report;
 
@@ -19,7 +22,7 @@ use std::{
 
 /// How it is called.
 const USAGE: &str = "cargo xtask bench [--rows N] [--rounds N] [--peers DIRECTORY] [--vw PROGRAM] \
-                     [--to FILE] [--kafka]";
+                     [--to FILE] [--fraud] [--kafka]";
 
 /// The pipeline of W1.
 const PIPELINE: &str = include_str!("bench/w1.toml");
@@ -29,7 +32,7 @@ const STAGES: &str = include_str!("bench/stages.toml");
 
 /// What is measured, and where.
 struct Plan {
-    /// Rows of W1.
+    /// Rows of W1, or payments.
     rows: u64,
     /// How often each program runs.
     rounds: u32,
@@ -41,6 +44,8 @@ struct Plan {
     to: PathBuf,
     /// From a broker, instead of from a file.
     kafka: bool,
+    /// The example with labels that come late, instead of W1.
+    fraud: bool,
 }
 
 /// What a program took in its fastest round.
@@ -87,6 +92,9 @@ struct Stage {
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let plan = Plan::of(arguments)?;
     fs::create_dir_all(&plan.directory).map_err(|error| error.to_string())?;
+    if plan.fraud {
+        return fraud::run(&plan);
+    }
     if plan.kafka {
         return kafka::run(&plan);
     }
@@ -115,18 +123,24 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 impl Plan {
     fn of(arguments: &[String]) -> Result<Plan, String> {
         let root = root();
+        // No rows: as many as suit what is measured.
         let mut plan = Plan {
-            rows: 2_000_000,
+            rows: 0,
             rounds: 3,
             directory: target().join("bench"),
             vw: "vw".into(),
             to: root.join("docs/benchmarks.md"),
             kafka: false,
+            fraud: false,
         };
         let mut left = arguments.iter();
         while let Some(name) = left.next() {
-            if name == "--kafka" {
-                plan.kafka = true;
+            if let Some(wanted) = match name.as_str() {
+                "--kafka" => Some(&mut plan.kafka),
+                "--fraud" => Some(&mut plan.fraud),
+                _ => None,
+            } {
+                *wanted = true;
                 continue;
             }
             let value = left.next().ok_or(USAGE)?;
@@ -139,6 +153,9 @@ impl Plan {
                 "--to" => plan.to = value.into(),
                 _ => return Err(USAGE.into()),
             }
+        }
+        if plan.rows == 0 {
+            plan.rows = if plan.fraud { 1_000_000 } else { 2_000_000 };
         }
         plan.directory = std::path::absolute(&plan.directory).map_err(|error| error.to_string())?;
         Ok(plan)
@@ -220,19 +237,23 @@ impl Plan {
 
     /// What each stage takes, over the log that the last round has left.
     fn stages(&self, built: &Path) -> Result<Vec<Stage>, String> {
-        eprintln!("stages");
-        let program = built.join("examples/stages");
-        let mut command = Command::new(&program);
-        command.current_dir(&self.directory).args(["stages.toml", &self.rounds.to_string()]);
-        let output = command.stderr(Stdio::inherit()).output().map_err(|e| e.to_string())?;
-        if !output.status.success() {
-            return Err(format!("{} failed", program.display()));
-        }
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.lines()
-            .map(|line| stage_of(line).ok_or_else(|| format!("stages said {line}")))
-            .collect()
+        stages(built, &self.directory, &["stages.toml", &self.rounds.to_string()])
     }
+}
+
+/// What each stage of a pipeline takes: its file, how many rounds, and where the log is, if it is
+/// not where the file says.
+fn stages(built: &Path, directory: &Path, arguments: &[&str]) -> Result<Vec<Stage>, String> {
+    eprintln!("stages");
+    let program = built.join("examples/stages");
+    let mut command = Command::new(&program);
+    command.current_dir(directory).args(arguments);
+    let output = command.stderr(Stdio::inherit()).output().map_err(|e| e.to_string())?;
+    if !output.status.success() {
+        return Err(format!("{} failed", program.display()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(|line| stage_of(line).ok_or_else(|| format!("stages said {line}"))).collect()
 }
 
 impl Racer {

@@ -1,5 +1,5 @@
 //! What keeps the repository in order: `cargo xtask ci`, `tidy`, `bless`, `sim`, `chaos`, `broker`,
-//! `bench`.
+//! `bench`, `fraud`.
 
 mod bench;
 mod bless;
@@ -7,6 +7,7 @@ mod broker;
 mod ci;
 mod code;
 mod command;
+mod fraud;
 mod reference;
 mod repository;
 mod tidy;
@@ -45,6 +46,8 @@ enum Task {
         #[command(subcommand)]
         call: broker::Call,
     },
+    /// Makes the payments and chargebacks of the example `examples/fraud`.
+    Fraud(fraud::Call),
     /// Measures each stage, and the whole against Vowpal Wabbit and a bound.
     Bench {
         /// See `cargo xtask bench --help`.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Task::Sim(call) => sim(&call),
         Task::Chaos(call) => chaos(&call),
         Task::Broker { call } => broker::run(&call),
+        Task::Fraud(call) => fraud::run(&call),
         Task::Bench { rest } => bench::run(&rest),
     };
     match result {

@@ -11,7 +11,7 @@ use std::{
 
 use alluvium_broker::{Broker, Options};
 
-use super::{Cost, Plan, Stage, cargo, cost_of, member, report, stage_of, target};
+use super::{Cost, Plan, cargo, cost_of, member, report, stages, target};
 
 /// The pipeline whose answers are timed.
 const LIVE: &str = include_str!("live.toml");
@@ -66,15 +66,9 @@ pub(super) fn run(plan: &Plan) -> Result<(), String> {
     let broker = Broker::start(Options::default()).map_err(|error| error.to_string())?;
     let bench = Bench { plan, built: &built, servers: broker.servers() };
     bench.load("kafka.toml", "w1.csv")?;
-    let mut stages: Vec<Stage> = Vec::new();
     let mut peers = Vec::new();
-    eprintln!("stages");
-    let log = bench.log();
-    let rounds = plan.rounds.to_string();
-    let printed = bench.printed("examples/stages", &["kafka.toml", &rounds, &log])?;
-    for line in printed.lines() {
-        stages.push(stage_of(line).ok_or_else(|| format!("stages said {line}"))?);
-    }
+    let arguments = ["kafka.toml", &plan.rounds.to_string(), &bench.log()];
+    let stages = stages(&built, &plan.directory, &arguments)?;
     let made = broker.create_topic("plain-loop", PARTITIONS as u32, &[]);
     made.map_err(|error| error.to_string())?;
     for _ in 0..plan.rounds {

@@ -39,7 +39,7 @@ pub(super) fn page(plan: &Plan, racers: &[Racer], stages: &[Stage], best_loss: f
     page
 }
 
-fn about(page: &mut String, plan: &Plan) {
+pub(super) fn about(page: &mut String, plan: &Plan) {
     let (rows, rounds) = (plan.rows, plan.rounds);
     line(page, &format!("- Date: {}", said("date", &["-u", "+%Y-%m-%d"])));
     line(page, &format!("- Machine: {}", machine()));
@@ -118,7 +118,7 @@ pub(super) fn kafka_page(
     page
 }
 
-fn line(page: &mut String, text: &str) {
+pub(super) fn line(page: &mut String, text: &str) {
     page.push_str(text);
     page.push('\n');
 }
@@ -186,7 +186,7 @@ fn stages_table(page: &mut String, stages: &[Stage]) {
     stages_rows(page, stages);
 }
 
-fn stages_rows(page: &mut String, stages: &[Stage]) {
+pub(super) fn stages_rows(page: &mut String, stages: &[Stage]) {
     line(page, "| | seconds | processor seconds | rows a second | ns a row more |");
     line(page, "|---|---:|---:|---:|---:|");
     let mut before = 0.0;
@@ -202,7 +202,7 @@ fn stages_rows(page: &mut String, stages: &[Stage]) {
     page.push('\n');
 }
 
-fn cells(cost: Cost, rows: u64) -> String {
+pub(super) fn cells(cost: Cost, rows: u64) -> String {
     let rate = |seconds: f64| thousands(rows as f64 / seconds);
     let Cost { wall, cpu } = cost;
     let by_cpu = cpu.filter(|cpu| *cpu > 0.0).map_or_else(|| "-".into(), rate);
@@ -213,7 +213,7 @@ fn optional(value: Option<f64>, places: usize) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.places$}"))
 }
 
-fn thousands(value: f64) -> String {
+pub(super) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Finding;
 
 /// A room: its package, its folder, and the rooms it may know.
-const ROOMS: [(&str, &str, &[&str]); 10] = [
+const ROOMS: [(&str, &str, &[&str]); 11] = [
     ("alluvium-learn", "learn", &[]),
     ("alluvium-flow", "flow", &["learn"]),
     ("alluvium-ledger", "ledger", &["learn", "flow"]),
@@ -16,20 +16,26 @@ const ROOMS: [(&str, &str, &[&str]); 10] = [
     ("alluvium-serve", "serve", &["learn", "flow", "ledger"]),
     ("alluvium-sim", "sim", &["learn", "flow", "ledger"]),
     ("alluvium-broker", "broker", &[]),
+    ("alluvium-fraud", "fraud", &[]),
     ("alluvium", "cli", &["learn", "flow", "ledger", "embedded", "kafka", "serve"]),
     (
         "xtask",
         "xtask",
-        &["learn", "flow", "ledger", "embedded", "kafka", "serve", "sim", "broker", "cli"],
+        &["learn", "flow", "ledger", "embedded", "kafka", "serve", "sim", "broker", "fraud", "cli"],
     ),
 ];
 
 /// Rooms that are there for tests alone.
-const FOR_TESTS: [&str; 2] = ["sim", "broker"];
+const FOR_TESTS: [&str; 3] = ["sim", "broker", "fraud"];
 
 /// Rooms that may know one of those in their tests. No test of a room's own is a product's part.
-const TESTS_MAY: [(&str, &str); 4] =
-    [("embedded", "sim"), ("kafka", "sim"), ("kafka", "broker"), ("cli", "broker")];
+const TESTS_MAY: [(&str, &str); 5] = [
+    ("embedded", "sim"),
+    ("kafka", "sim"),
+    ("kafka", "broker"),
+    ("cli", "broker"),
+    ("cli", "fraud"),
+];
 
 /// What only one room may know: the port's other side, the settings' syntax.
 const ONLY: [(&str, &str); 4] =
