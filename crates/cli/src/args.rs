@@ -46,6 +46,8 @@ pub enum Verb {
     Models(Models),
     /// Learn versions again from the log and compare.
     Verify(Verify),
+    /// Learn again as if some records had never come, and make another pipeline of it.
+    Rebuild(Rebuild),
     /// Answer a halt.
     Decide(Decide),
     /// Print the JSON Schema of the pipeline file, for editors.
@@ -303,6 +305,37 @@ pub struct Verify {
     pub json: bool,
     #[command(flatten)]
     pub named: Named,
+}
+
+/// Settings of `rebuild`.
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    #[command(flatten)]
+    pub pipeline: Source,
+    /// Records that are to be learned as if they had never come, TOPIC:PARTITION:FROM..TO, TO not
+    /// included; may be given more than once.
+    #[arg(long, value_name = "SPAN", required = true)]
+    pub without: Vec<String>,
+    /// The name of the pipeline that is made.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A pipeline that another is made of.
+#[derive(Clone, Debug, Args)]
+pub struct Source {
+    /// The pipeline file.
+    #[arg(default_value = "pipeline.toml", value_name = "PIPELINE")]
+    pub file: PathBuf,
+    /// The pipeline to learn again, where it runs by another name than the file's.
+    #[arg(long, value_name = "NAME")]
+    pub of: Option<String>,
+    /// Another place for the log: a directory, or kafka://HOST:PORT.
+    #[arg(long, value_name = "PLACE")]
+    pub log: Option<String>,
 }
 
 /// Settings of `decide`.

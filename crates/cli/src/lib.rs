@@ -19,6 +19,7 @@ pub mod open;
 pub mod patience;
 pub mod plain;
 pub mod plan;
+pub mod rebuild;
 pub mod record;
 pub mod run;
 pub mod score;

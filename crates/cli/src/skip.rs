@@ -56,8 +56,11 @@ fn found(look: &mut Look, standing: &Standing) -> Result<Gap, Failure> {
     }
 }
 
-/// What somebody names; it has to begin where the pipeline stands.
-fn named(look: &mut Look, standing: &Standing, span: &str) -> Result<Gap, Failure> {
+/// Reads `TOPIC:PARTITION:FROM..TO`, which may name an input as well. Returns the topic, too.
+///
+/// # Errors
+/// When it is no span, it holds nothing, or it is of no input of the pipeline.
+pub fn span(look: &Look, span: &str) -> Result<(Gap, String), Failure> {
     let wrong = || {
         Failure::Usage(format!(
             "`{span}` is no span: write TOPIC:PARTITION:FROM..TO, TO not included"
@@ -68,17 +71,23 @@ fn named(look: &mut Look, standing: &Standing, span: &str) -> Result<Gap, Failur
     let place = record::Place::parse(place).map_err(|_| wrong())?;
     let (input, topic) = record::find_input(look, &place)?;
     let record::Place { partition, offset: from, .. } = place;
-    let gap = Gap { input: input.into(), partition, from, to };
-    let ends = ends_of(look, &topic, partition)?;
-    if from >= to || to > ends.stable {
-        let why = match from >= to {
-            true => format!("`{span}` holds nothing: TO must be greater than FROM"),
-            false => format!(
-                "{topic}:{partition} ends at {}: what is not there yet cannot be passed over",
-                ends.stable
-            ),
-        };
+    if from >= to {
+        let why = format!("`{span}` holds nothing: TO must be greater than FROM");
         return Err(Failure::Usage(why));
+    }
+    Ok((Gap { input: input.into(), partition, from, to }, topic))
+}
+
+/// What somebody names; it has to begin where the pipeline stands.
+fn named(look: &mut Look, standing: &Standing, span: &str) -> Result<Gap, Failure> {
+    let (gap, topic) = self::span(look, span)?;
+    let Gap { partition, from, to, .. } = gap;
+    let ends = ends_of(look, &topic, partition)?;
+    if to > ends.stable {
+        return Err(Failure::Usage(format!(
+            "{topic}:{partition} ends at {}: what is not there yet cannot be passed over",
+            ends.stable
+        )));
     }
     let stands = standing.fold.reads_from(&gap.input, partition);
     if stands != Some(from) {

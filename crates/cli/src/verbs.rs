@@ -6,7 +6,7 @@ use crate::{
     args::{Arguments, Verb},
     check, decide,
     failure::Failure,
-    load, models, new, run, score,
+    load, models, new, rebuild, run, score,
     screen::say,
     show, status, verify,
 };
@@ -32,6 +32,7 @@ pub fn call(verb: &Verb) -> Result<(), Failure> {
         Verb::Score(call) => score::run(call),
         Verb::Show(call) => show::run(call),
         Verb::Verify(call) => verify::run(call),
+        Verb::Rebuild(call) => rebuild::run(call),
         Verb::Decide(call) => decide::run(call),
         Verb::Status(call) => status::run(call),
         Verb::Models(call) => models::run(call),

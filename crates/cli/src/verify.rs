@@ -106,13 +106,17 @@ fn learn_again(
     }
     let again = |error: RelearnError| not_again(&error);
     let mut relearn = Relearn::new(&mut look.log, &control).map_err(again)?;
-    let mut effects = Effects::default();
+    let (mut effects, mut told) = (Effects::default(), Vec::new());
     while verdicts.iter().any(|(_, verdict)| verdict.is_none()) {
         let turn = relearn.turn(&mut look.log, RUN_RECORDS, &mut effects, &mut |_, _| usize::MAX);
         match turn.map_err(again)? {
             Relearned::Some(_) => {}
             Relearned::NotYet => thread::sleep(Duration::from_millis(1)),
             Relearned::Done => break,
+        }
+        if let Some(past) = relearn.joining().filter(|past| past.names != told) {
+            note(&format!("learning the past of {} as well", past.names.join(", ")));
+            told = past.names;
         }
         for news in effects.news.drain(..) {
             let News::Version { model, version, state_digest, .. } = news else { continue };

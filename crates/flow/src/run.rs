@@ -40,6 +40,8 @@ pub enum Input<'a> {
         /// The state of what has learned the past.
         past: &'a Sections,
     },
+    /// It goes on as a pipeline of its own: versions are numbered anew, and published.
+    Born,
     /// Time has passed without records.
     Tick(Time),
     /// A version of every model is published here.

@@ -118,11 +118,29 @@ pub enum Body {
     /// Models join, with what they read: each with the state it would have here, had it been part
     /// of the pipeline from the beginning. All else that is learned stays as it is.
     Join(Arc<Settings>),
+    /// It begins as another pipeline would be, had some records never come.
+    Born(Box<Origin>),
     /// Time has passed without records.
     Tick {
         /// The time.
         time: Time,
     },
+}
+
+/// Where a pipeline comes from that was born of another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// What the other one's topics begin with.
+    pub of: String,
+    /// The offset of its control up to which it is learned again.
+    pub upto: u64,
+    /// The records that never came.
+    pub without: Vec<Gap>,
+    /// The settings in force there.
+    pub settings: Arc<Settings>,
+    /// How far its inputs are cut there.
+    pub partitions: Vec<Frontier>,
 }
 
 impl Control {
@@ -318,6 +336,7 @@ impl Fold {
     fn apply(&mut self, body: &Body) {
         match body {
             Body::Settings(_) | Body::Join(_) | Body::Tick { .. } => {}
+            Body::Born(origin) => self.partitions.clone_from(&origin.partitions),
             Body::Catchup { begins, ends } => {
                 self.begin(begins);
                 self.catchup.clone_from(ends);

@@ -259,6 +259,9 @@ impl<'a> Trainer<'a> {
                     Some(_) => self.step(Input::Settings(settings)),
                 }
             }
+            Body::Born(_) => {
+                self.found.complaint = Some("nothing is born of another pipeline here".into());
+            }
             Body::Join(_) if self.along.is_some() => self.follow((offset, usize::MAX)),
             Body::Join(settings) => {
                 let past = self.learned_along(offset, settings);

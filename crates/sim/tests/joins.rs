@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alluvium_flow::{Batch, Decision, Effects, Headers, Joins, News, Settings, spec::Spec};
+use alluvium_flow::{Batch, Decision, Effects, Gap, Headers, Joins, News, Settings, spec::Spec};
 use alluvium_ledger::{
-    control::Control,
+    control::{Control, Fold, Origin},
     keeper::{Halt, Keeper, Next, Options, Relearn, Relearned, Signals},
     log::{Log, Outgoing, Policy, Polled, Span},
 };
@@ -382,4 +382,52 @@ fn all_of_the_first() -> VirtualLog {
     arrive(&mut log, 0..SEVERAL);
     run(&log, options(&of(&THREE))).unwrap();
     log
+}
+
+#[test]
+fn a_pipeline_is_born_of_another_as_if_records_had_never_come() {
+    let gap = |from, to| Gap { input: "x".into(), partition: 0, from, to };
+    let without = vec![gap(30, 37), gap(100, 101)];
+    let mut log = log();
+    arrive(&mut log, 0..SEVERAL);
+    run(&log, options(&of(&TWO))).unwrap();
+    let three = of(&THREE);
+    run(&log, options(&three)).unwrap();
+    let (mut fold, mut upto) = (Fold::default(), 0);
+    for (offset, value) in values(&mut log, "p.control") {
+        fold.fold(offset, &value);
+        upto = offset + 1;
+    }
+    let (settings, partitions) = (three.clone(), fold.partitions.clone());
+    let origin = Origin { of: "p.".into(), upto, without, settings, partitions };
+    let made = Options { prefix: "clean.".into(), ..options(&three) };
+    log.create("clean.control", 1, KEEP).unwrap();
+    let mut keeper = Keeper::new(log.client(), made.clone());
+    keeper.begin_from(origin);
+    let news = finish(&mut keeper).unwrap();
+    assert_eq!(numbers(&news, "third"), [1]);
+    drop(keeper);
+    // It goes on, also where nothing of it was kept but its control.
+    arrive(&mut log, SEVERAL..2 * SEVERAL);
+    run(&log, made.clone()).unwrap();
+    let mut relearn = Relearn::new(&mut log, "clean.control").unwrap();
+    let mut effects = Effects::default();
+    while relearn.turn(&mut log, 64, &mut effects, &mut |_, _| usize::MAX).unwrap()
+        != Relearned::Done
+    {}
+    let again = relearn.pipeline().unwrap();
+    // The same records, without those that never came.
+    let mut other = self::log();
+    arrive(&mut other, 0..30);
+    arrive(&mut other, 37..100);
+    arrive(&mut other, 101..2 * SEVERAL);
+    let mut keeper = Keeper::new(log.client(), made);
+    finish(&mut keeper).unwrap();
+    let pipeline = keeper.pipeline().unwrap();
+    let expected = digests(&other, &three);
+    for (model, digest) in &expected {
+        assert_eq!(pipeline.state_digest(model).as_ref(), Some(digest), "{model}");
+        assert_eq!(again.state_digest(model).as_ref(), Some(digest), "{model}, learned again");
+    }
+    assert_eq!(pipeline.counters().read, 2 * SEVERAL - 8);
 }

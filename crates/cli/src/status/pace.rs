@@ -82,7 +82,7 @@ impl Cuts {
                 }
                 self.made.push((time, moved));
             }
-            Body::Settings(_) | Body::Join(_) | Body::Tick { .. } => {}
+            Body::Settings(_) | Body::Join(_) | Body::Born(_) | Body::Tick { .. } => {}
         }
     }
 

@@ -4,13 +4,29 @@
 use std::sync::Arc;
 
 use super::{
-    Pipeline, Sections,
+    Pipeline, Registry, Sections, Versions,
     state::{CLASSES, is_prepared},
     waiting,
 };
-use crate::{Joins, Settings};
+use crate::{Effects, Joins, Settings};
 
 impl Pipeline {
+    /// Goes on as a pipeline of its own: no version of it was published yet, and the first champion
+    /// answers.
+    pub(super) fn be_born(&mut self, effects: &mut Effects) {
+        let names = self.models.iter().map(|model| model.judged.name.clone());
+        self.registry = Registry {
+            models: names.map(|name| (name, Versions::default())).collect(),
+            ..Registry::default()
+        };
+        if let Some(first) = self.spec.first_champion() {
+            let step = self.counters.steps;
+            // The planner has seen to it that there is such a model.
+            self.registry.promote(first, None, step, effects.time, "first").unwrap_or_default();
+        }
+        self.publish(effects);
+    }
+
     /// Takes in what joins: its state is that of a pipeline that has learned the past for it.
     /// Nothing else changes. Judges begin anew where they are other ones.
     ///

@@ -42,6 +42,10 @@ impl Pipeline {
                     Err(why) => News::Refused { why },
                 });
             }
+            Input::Born => {
+                self.begin_decision();
+                self.be_born(effects);
+            }
             Input::Tick(time) => {
                 self.begin_decision();
                 self.pass_time(time, effects);
@@ -115,6 +119,12 @@ impl Pipeline {
     pub(super) fn settle(&mut self) {
         self.models.iter_mut().for_each(|model| model.judged.judge.settle());
         self.baselines.iter_mut().for_each(|baseline| baseline.judge.settle());
+    }
+
+    /// Stands behind records as if they had never come.
+    pub fn pass_over(&mut self, input: usize, partition: u32, position: u64) {
+        let name = self.inputs[input].name.clone();
+        self.moved(&name, partition, position);
     }
 
     fn moved(&mut self, name: &Arc<str>, partition: u32, position: u64) {

@@ -141,7 +141,8 @@ impl Office {
         // A file whose other half is wrong must not wait for its past.
         Pipeline::build(wanted).map_err(|why| halts(why.to_string()))?;
         let ends_from = self.replay.fold.next;
-        let past = Past::begin(log, control, (current, wanted), ends_from);
+        let without = &self.replay.without;
+        let past = Past::begin(log, control, (current, wanted), ends_from, without);
         let past = past.map_err(|error| self.unjoinable(error, wanted))?;
         self.joins.names = past.names();
         self.replay.past = Some(Box::new(past));
@@ -157,7 +158,7 @@ impl Office {
                 @ (LogError::Damaged { .. } | LogError::Corrupt(_) | LogError::NoTopic { .. }),
             ) => error.to_string(),
             RelearnError::Log(error) => return error.into(),
-            RelearnError::Halt(halt) if self.replay.next_join().is_some() => return halt.into(),
+            RelearnError::Halt(halt) if self.replay.awaits_past() => return halt.into(),
             RelearnError::Halt(Halt::Expired(why) | Halt::Settings(why)) => why,
             RelearnError::Halt(halt) => return halt.into(),
         };

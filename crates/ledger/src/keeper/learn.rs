@@ -1,6 +1,6 @@
 //! Learns what control has accepted, in its order, and nothing else.
 
-use alluvium_flow::{Chain, Decision, Effects, Input, Pipeline, Run, order};
+use alluvium_flow::{Chain, Decision, Effects, Gap, Input, Meta, Pipeline, Run, order};
 
 use super::{
     Counted, Halt, Keeper, Office, Pending, Trouble,
@@ -207,6 +207,11 @@ impl Replay {
                     return Ok(Learned::NotYet);
                 }
             }
+            Body::Born(_) => {
+                if !self.be_born(offset, effects) {
+                    return Ok(Learned::NotYet);
+                }
+            }
             Body::Catchup { begins, .. } => self.begin_lanes(begins),
             Body::Tick { time } => {
                 let is_wrong = planted(Bug::WaitsEndByTheClock);
@@ -280,7 +285,7 @@ impl Replay {
         let end = ends.iter().find(|(i, _)| *i == index).map_or(0, |(_, end)| *end);
         let lane = &mut self.lanes[index];
         let input = lane.input.expect("a lane without an input has no head");
-        let partition = lane.partition;
+        let (name, partition) = (lane.name.clone(), lane.partition);
         let Some((decoded, range)) = lane.learn(end, bound, most) else { return Learned::NotYet };
         let count = range.len();
         let (batch, rows) = (&decoded.batch, &decoded.rows);
@@ -288,8 +293,16 @@ impl Replay {
         effects.cut = cut;
         let mut rest = range;
         while !rest.is_empty() {
-            let run = Run { input, partition, batch, rows, range: rest.clone() };
-            let split = rest.start + watch(pipeline, &run).clamp(1, rest.len());
+            let metas = &batch.metas()[rest.clone()];
+            let (likes, is_left_out) = left_out(&self.without, &name, partition, metas);
+            let range = rest.start..rest.start + likes;
+            if is_left_out {
+                pipeline.pass_over(input, partition, metas[likes - 1].offset + 1);
+                rest.start = range.end;
+                continue;
+            }
+            let run = Run { input, partition, batch, rows, range };
+            let split = rest.start + watch(pipeline, &run).clamp(1, likes);
             let run = Run { range: rest.start..split, ..run };
             pipeline.step(Input::Records(run), effects);
             rest.start = split;
@@ -318,6 +331,23 @@ impl Replay {
         self.learned_chains.resize(self.lanes.len(), Chain::default());
         Ok(())
     }
+}
+
+/// Whether the first of some records is to be learned as if it had never come, and for how many of
+/// them that is the same.
+fn left_out(without: &[Gap], input: &str, partition: u32, metas: &[Meta]) -> (usize, bool) {
+    let is_left_out = |meta: &Meta| {
+        without.iter().any(|gap| {
+            *gap.input == *input
+                && gap.partition == partition
+                && (gap.from..gap.to).contains(&meta.offset)
+        })
+    };
+    if without.is_empty() {
+        return (metas.len(), false);
+    }
+    let first = metas.first().is_some_and(is_left_out);
+    (metas.iter().take_while(|meta| is_left_out(meta) == first).count(), first)
 }
 
 /// The chained digest of all inputs, in hexadecimal: each named partition, its place and its chain.

@@ -195,11 +195,12 @@ impl<L: Log> Keeper<L> {
 
     fn next_body(&mut self, now: Time) -> Result<Option<Body>, Trouble> {
         let control = self.topic("control");
-        let Keeper { office, log, options, learn_records, .. } = self;
+        let Keeper { office, log, options, learn_records, origin, .. } = self;
         let office = office.as_mut().expect("live means in office");
         let wanted = &options.settings;
         if office.replay.pipeline.is_none() {
-            return Ok(Some(Body::Settings(wanted.clone())));
+            let settings = || Body::Settings(wanted.clone());
+            return Ok(Some(origin.clone().map_or_else(settings, Body::Born)));
         }
         let joins = match office.change(log, &control, wanted, *learn_records)? {
             Change::Asked => return Ok(Some(office.empty_cut())),

@@ -35,7 +35,7 @@ use self::{
     recover::Recovery, replay::Replay, silence::Silence, snapshot::Snapshots, told::Told,
 };
 use crate::{
-    control::{Accepted, At, Body},
+    control::{Accepted, At, Body, Origin},
     log::{Appender, Log, LogError, RecordReader, Settled},
 };
 
@@ -141,7 +141,7 @@ pub(crate) struct Pending {
 
 impl Pending {
     fn new(accepted: Accepted, own: Option<Box<InFlight>>) -> Pending {
-        let changes = matches!(accepted.body, Body::Settings(_) | Body::Join(_))
+        let changes = matches!(accepted.body, Body::Settings(_) | Body::Join(_) | Body::Born(_))
             || accepted.adopts.iter().any(|(_, ask)| changes_reading(ask));
         Pending { accepted, own, started: false, changes }
     }
@@ -211,6 +211,8 @@ pub struct Keeper<L: Log> {
     failures: u32,
     /// Since when, and when last, the log has refused what a writer needs.
     refused: Option<(Time, Time)>,
+    /// What a pipeline without a beginning begins as.
+    origin: Option<Box<Origin>>,
 }
 
 /// How far a keeper is.
@@ -263,7 +265,13 @@ impl<L: Log> Keeper<L> {
             failed_at: None,
             failures: 0,
             refused: None,
+            origin: None,
         }
+    }
+
+    /// A pipeline that has not begun yet begins as another would be, had some records never come.
+    pub fn begin_from(&mut self, origin: Origin) {
+        self.origin = Some(Box::new(origin));
     }
 
     /// Sets how many records a turn learns at most, which bounds how long it takes. Range: 1 or

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use alluvium_flow::{Decision, Effects, Input, Joins, Pipeline, Sections, Settings};
+use alluvium_flow::{Decision, Effects, Gap, Input, Joins, Pipeline, Sections, Settings};
 
 use super::{
     Halt,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     bugs::{Bug, planted},
-    control::{Accepted, Body},
+    control::{Accepted, Body, Origin},
     log::Log,
 };
 
@@ -26,12 +26,19 @@ const RUN_RECORDS: usize = 2048;
 pub(crate) struct Past {
     relearn: Relearn,
     effects: Effects,
-    /// The settings that what joins is not part of yet.
-    from: Arc<Settings>,
-    /// The settings that it is part of.
-    to: Arc<Settings>,
+    whose: Whose,
+    /// Whether all of it is learned that there is.
+    is_over: bool,
     /// An offset of control up to which all must be learned before a JOIN may be written.
     goal: u64,
+}
+
+/// Whose past it is.
+enum Whose {
+    /// That of what joins: the settings that it is not part of yet, and those that it is part of.
+    Joins { from: Arc<Settings>, to: Arc<Settings> },
+    /// That of what is born of another pipeline.
+    Born(Box<Origin>),
 }
 
 /// How control looks to what joins: settings name it all along.
@@ -51,18 +58,39 @@ impl Past {
         control: &str,
         (from, to): (&Arc<Settings>, &Arc<Settings>),
         ends_from: u64,
+        without: &[Gap],
     ) -> Result<Past, RelearnError> {
         let joins = Joins::between(from, to).map_err(Halt::Settings)?;
         let lens = Lens { joins, to: to.clone(), base: from.clone(), ends_from };
-        let relearn = Relearn::through(log, control, lens)?;
-        let (from, to) = (from.clone(), to.clone());
-        Ok(Past { relearn, effects: Effects::default(), from, to, goal: ends_from })
+        let relearn = Relearn::through(log, control, (lens, without.to_vec()))?;
+        let whose = Whose::Joins { from: from.clone(), to: to.clone() };
+        Ok(Past { relearn, effects: Effects::default(), whose, is_over: false, goal: ends_from })
+    }
+
+    /// Begins at the beginning of the pipeline that another is born of.
+    fn of_origin(
+        log: &mut dyn Log,
+        origin: &Origin,
+        without: &[Gap],
+    ) -> Result<Past, RelearnError> {
+        let without = [&origin.without, without].concat();
+        let control = format!("{}control", origin.of);
+        let relearn = Relearn::without(log, &control, origin.upto, without)?;
+        let whose = Whose::Born(Box::new(origin.clone()));
+        Ok(Past { relearn, effects: Effects::default(), whose, is_over: false, goal: origin.upto })
     }
 
     /// Whether it is for those who go from these settings to those.
     pub(super) fn is_for(&self, from: &Arc<Settings>, to: &Arc<Settings>) -> bool {
         let is_same = |a: &Arc<Settings>, b: &Arc<Settings>| Arc::ptr_eq(a, b) || a == b;
-        is_same(&self.to, to) && is_same(&self.from, from)
+        match &self.whose {
+            Whose::Joins { from: own, to: then } => is_same(then, to) && is_same(own, from),
+            Whose::Born(_) => false,
+        }
+    }
+
+    fn is_of(&self, origin: &Origin) -> bool {
+        matches!(&self.whose, Whose::Born(own) if **own == *origin)
     }
 
     /// Learns at most about so many records. Says whether anything was done.
@@ -75,7 +103,11 @@ impl Past {
                     left -= left.min(steps.max(1) as usize);
                     any = true;
                 }
-                Relearned::NotYet | Relearned::Done => break,
+                Relearned::NotYet => break,
+                Relearned::Done => {
+                    self.is_over = true;
+                    break;
+                }
             }
         }
         Ok(any)
@@ -104,8 +136,11 @@ impl Past {
         self.relearn.pipeline().map_or(0, |pipeline| pipeline.counters().read)
     }
 
-    /// What joins, for people.
+    /// What joins, for people; or the pipeline that it is the past of.
     pub(super) fn names(&self) -> Vec<Arc<str>> {
+        if let Whose::Born(origin) = &self.whose {
+            return vec![origin.of.trim_end_matches('.').into()];
+        }
         self.relearn.replay.lens.as_ref().map_or_else(Vec::new, |lens| lens.joins.names())
     }
 
@@ -146,6 +181,35 @@ impl Replay {
         }
     }
 
+    /// The origin that is next.
+    fn next_birth(&self) -> Option<&Origin> {
+        match &self.pending.front()?.accepted.body {
+            Body::Born(origin) => Some(origin),
+            _ => None,
+        }
+    }
+
+    /// Whether what is next needs a past.
+    pub(super) fn awaits_past(&self) -> bool {
+        self.next_join().is_some() || self.next_birth().is_some()
+    }
+
+    /// Becomes what another pipeline would be, once its past is learned. Says whether that was done.
+    pub(super) fn be_born(&mut self, offset: u64, effects: &mut Effects) -> bool {
+        let is_over = |past: &mut Box<Past>| {
+            matches!(past.whose, Whose::Born(_))
+                && past.is_over
+                && past.relearn.pipeline().is_some()
+        };
+        let Some(past) = self.past.take_if(is_over) else { return false };
+        let Replay { pipeline, lanes, learned_chains, .. } = past.relearn.replay;
+        (self.pipeline, self.lanes, self.learned_chains) = (pipeline, lanes, learned_chains);
+        self.renew_decoders();
+        self.step(offset, Input::Born, effects);
+        self.joined = self.pipeline.as_ref().map(Pipeline::steps);
+        true
+    }
+
     /// Learns the past for the JOIN that is next, if there is one. Says whether anything was done.
     pub(super) fn learn_past(
         &mut self,
@@ -156,7 +220,13 @@ impl Replay {
         if let Some((offset, from, to)) = self.next_join()
             && !self.past.as_ref().is_some_and(|past| past.is_for(&from, &to))
         {
-            self.past = Some(Box::new(Past::begin(log, control, (&from, &to), offset)?));
+            let past = Past::begin(log, control, (&from, &to), offset, &self.without)?;
+            self.past = Some(Box::new(past));
+        }
+        if let Some(origin) = self.next_birth()
+            && !self.past.as_ref().is_some_and(|past| past.is_of(origin))
+        {
+            self.past = Some(Box::new(Past::of_origin(log, origin, &self.without)?));
         }
         match &mut self.past {
             Some(past) => past.turn(log, most),

@@ -1,14 +1,14 @@
 //! Learns again, from the beginning of the log, what control has accepted; to compare, and to see a
 //! record as it was. The same code as a keeper's, without an office: nothing is written.
 
-use alluvium_flow::{Batch, Effects, Pipeline, Run};
+use alluvium_flow::{Batch, Effects, Gap, Pipeline, Run};
 
 use super::{
     Halt, Joining, Pending, input_ends, learn::Learned, past::Lens, replay::Replay, unknown,
 };
 use crate::{
     control::{At, Body, Folded},
-    log::{Log, LogError, PartitionEnds, Polled},
+    log::{Log, LogError, Polled},
     read::Stretch,
 };
 
@@ -77,39 +77,49 @@ impl Relearn {
     /// When the log fails, or the beginning of control has expired.
     pub fn new(log: &mut dyn Log, control: &str) -> Result<Relearn, RelearnError> {
         let ends = log.ends(control)?.map(|ends| ends.partitions[0]).unwrap_or_default();
-        Relearn::from_the_beginning(log, control, ends, ends.stable, None)
+        Relearn::from_the_beginning(log, control, ends.stable, Replay::default())
     }
 
     /// The same for what joins, and on as control grows.
     pub(super) fn through(
         log: &mut dyn Log,
         control: &str,
-        lens: Lens,
+        (lens, without): (Lens, Vec<Gap>),
     ) -> Result<Relearn, RelearnError> {
-        let ends = log.ends(control)?.map(|ends| ends.partitions[0]).unwrap_or_default();
-        Relearn::from_the_beginning(log, control, ends, u64::MAX, Some(lens))
+        let replay = Replay::through(Some(lens), without);
+        Relearn::from_the_beginning(log, control, u64::MAX, replay)
+    }
+
+    /// Begins at the beginning, and goes on to an offset of control, as if some records had never
+    /// come.
+    pub(super) fn without(
+        log: &mut dyn Log,
+        control: &str,
+        to: u64,
+        without: Vec<Gap>,
+    ) -> Result<Relearn, RelearnError> {
+        Relearn::from_the_beginning(log, control, to, Replay::through(None, without))
     }
 
     fn from_the_beginning(
         log: &mut dyn Log,
         control: &str,
-        ends: PartitionEnds,
         to: u64,
-        lens: Option<Lens>,
+        replay: Replay,
     ) -> Result<Relearn, RelearnError> {
+        let ends = log.ends(control)?.map(|ends| ends.partitions[0]).unwrap_or_default();
         if ends.earliest > 0 {
             let why = format!("{control} begins at {}", ends.earliest);
             return Err(Halt::Expired(why).into());
         }
         let (topic, control) = (control.to_string(), Stretch::open(log, control, 0, 0, to)?);
-        let replay = Replay::through(lens);
         Ok(Relearn { replay, topic, control, batch: Batch::new() })
     }
 
     /// How many records of its past something has learned that joins here; `None`: nothing does.
     pub fn joining(&self) -> Option<Joining> {
         let past = self.replay.past.as_ref()?;
-        let of = self.pipeline().map_or(0, |pipeline| pipeline.counters().read);
+        let of = self.pipeline().map_or_else(|| past.read(), |pipeline| pipeline.counters().read);
         Some(Joining { names: past.names(), read: past.read(), of })
     }
 
@@ -138,7 +148,7 @@ impl Relearn {
         }
         let steps = self.pipeline().map_or(0, Pipeline::steps);
         if self.replay.learn(most, effects, watch)? == Learned::NotYet {
-            if self.replay.lens.is_none() && self.replay.next_join().is_some() {
+            if self.replay.lens.is_none() && self.replay.awaits_past() {
                 let any = self.replay.learn_past(log, &self.topic, most)?;
                 return Ok(if any { Relearned::Some(0) } else { Relearned::NotYet });
             }

@@ -36,20 +36,22 @@ pub(crate) struct Replay {
     spans: Vec<usize>,
     /// The digest of each lane as of the last cut learned to its end.
     pub(crate) learned_chains: Vec<Chain>,
-    /// The past of what joins, being learned.
+    /// The past of what joins, or of what this is born of, being learned.
     pub(super) past: Option<Box<Past>>,
     /// The step at which something last joined.
     pub(super) joined: Option<u64>,
     /// What is learned here is the past of what joins, and how control looks to that.
     pub(super) lens: Option<Lens>,
+    /// Records that are read as they were, and learned as if they had never come.
+    pub(super) without: Vec<Gap>,
     pub(super) spare: Vec<Decoded>,
     pub(super) scratch: Vec<(usize, u64)>,
 }
 
 impl Replay {
-    /// At the beginning; with a lens for what joins.
-    pub(super) fn through(lens: Option<Lens>) -> Replay {
-        Replay { lens, ..Replay::default() }
+    /// At the beginning; with a lens for what joins, or as if some records had never come.
+    pub(super) fn through(lens: Option<Lens>, without: Vec<Gap>) -> Replay {
+        Replay { lens, without, ..Replay::default() }
     }
 
     /// Steps the pipeline and hands what came of it on.
@@ -69,6 +71,7 @@ impl Replay {
             let adopted = pending.accepted.adopts.iter().filter_map(|(_, ask)| ask.settings());
             let said = match &pending.accepted.body {
                 Body::Settings(settings) | Body::Join(settings) => Some(settings),
+                Body::Born(origin) => Some(&origin.settings),
                 _ => None,
             };
             for settings in adopted.chain(said) {
