@@ -43,7 +43,7 @@ impl Table {
             if self.places[next].1 == EMPTY {
                 break;
             }
-            // What would be found from the hole on as well moves there, so that no search ends early.
+            // What would be found from the hole on as well moves there: no search ends early.
             let home = self.home(self.places[next].0);
             if (next.wrapping_sub(home) & mask) >= (next.wrapping_sub(hole) & mask) {
                 self.places[hole] = self.places[next];
