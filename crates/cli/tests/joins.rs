@@ -22,7 +22,7 @@ use std::{
 
 use alluvium_embedded::Embedded;
 use killed::{from_environment, printed, random};
-use left::{Predictions, Versions, left};
+use left::{Outputs, Versions, left};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -101,7 +101,7 @@ impl Run {
 
 impl Run {
     /// What it has left in the log.
-    fn left(&self) -> (Versions, Predictions) {
+    fn left(&self) -> (Versions, Outputs) {
         left(&mut Embedded::open(self.folder.path().join("alluvium")).unwrap(), "electricity")
     }
 }
@@ -162,7 +162,7 @@ fn a_model_joins_whatever_is_killed() {
             assert_eq!(published.get(version), Some(digest), "{version:?}, seed {seed}");
         }
         // A decision is a step of the order, so these are elsewhere in it; each is there once.
-        let of = |predictions: &Predictions| -> BTreeSet<(String, String)> {
+        let of = |predictions: &Outputs| -> BTreeSet<(String, String)> {
             let answers = predictions.values().cloned();
             answers.filter(|(_, answer)| !answer.starts_with("{\"model\":\"late\"")).collect()
         };

@@ -1,5 +1,6 @@
 //! The electricity example on a real Apache Kafka: what it leaves there is what it leaves in the
-//! embedded log, to the byte, however its workers and the broker are treated meanwhile.
+//! embedded log, to the byte, however its workers and the broker are treated meanwhile. The same
+//! with labels that come by a topic of their own.
 //!
 //! `ALLUVIUM_KILLS` says how often a worker is killed (default 20; `cargo xtask chaos --kafka` sets
 //! it), `ALLUVIUM_SEED` fixes the moments.
@@ -10,6 +11,8 @@
 mod killed;
 #[path = "support/left.rs"]
 mod left;
+#[path = "support/payments.rs"]
+mod payments;
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +28,7 @@ use alluvium_embedded::Embedded;
 use alluvium_kafka::{KafkaLog, Settings};
 use alluvium_ledger::log::{Log, Outgoing, Policy};
 use killed::{from_environment, printed, random};
-use left::{Predictions, Versions, left, records::each_record};
+use left::{Outputs, Versions, left, records::each_record};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -58,6 +61,7 @@ impl Bench {
         assert!(text.contains(input));
         let three = text.replace(input, &format!("{input}topic = \"three\"\npartitions = 3\n"));
         fs::write(folder.path().join("three.toml"), three).unwrap();
+        payments::write(folder.path());
         Bench { folder, broker: Broker::start(Options::default()).unwrap() }
     }
 
@@ -84,12 +88,10 @@ impl Bench {
     }
 
     /// What an undisturbed run leaves in the embedded log.
-    fn undisturbed(&self, file: &str, name: &str) -> (Versions, Predictions) {
+    fn undisturbed(&self, file: &str, name: &str) -> (Versions, Outputs) {
         let mut run = self.call("run", file, name);
         ended(run.arg("--log").arg(self.embedded()).spawn().unwrap());
-        let left = left(&mut Embedded::open(self.embedded()).unwrap(), name);
-        assert_eq!(left.1.len(), RECORDS * MODELS);
-        left
+        left(&mut Embedded::open(self.embedded()).unwrap(), name)
     }
 
     /// Copies an input topic of the embedded log, times and headers too.
@@ -147,7 +149,7 @@ fn answered(log: &mut KafkaLog, name: &str) -> u64 {
     answers / MODELS as u64
 }
 
-fn same(bench: &Bench, name: &str, expected: &(Versions, Predictions)) {
+fn same(bench: &Bench, name: &str, expected: &(Versions, Outputs)) {
     let (versions, predictions) = left(&mut bench.kafka(), name);
     assert_eq!(versions, expected.0, "{name}");
     assert_eq!(predictions.len(), expected.1.len(), "{name}");
@@ -159,7 +161,10 @@ fn kafka_holds_what_the_embedded_log_holds() {
     let mut bench = Bench::new();
     let one = bench.undisturbed("one.toml", "electricity");
     let three = bench.undisturbed("three.toml", "spread");
-    bench.copy("three");
+    assert_eq!((one.1.len(), three.1.len()), (RECORDS * MODELS, RECORDS * MODELS));
+    let joined = bench.undisturbed("payments.toml", "payments");
+    assert!(joined.1.len() > payments::PAYMENTS * payments::MODELS, "and dead letters");
+    ["three", "payments", "chargebacks"].iter().for_each(|topic| bench.copy(topic));
 
     // It loads by itself, from nothing.
     let output =
@@ -167,7 +172,8 @@ fn kafka_holds_what_the_embedded_log_holds() {
     assert_eq!(printed(&output), one.0);
     same(&bench, "electricity", &one);
     others_read_it(&bench);
-    killed(&mut bench, &three);
+    killed(&mut bench, "three", 20, &three);
+    killed(&mut bench, "payments", 5, &joined);
     handed_on(&bench, &one);
 }
 
@@ -183,16 +189,15 @@ fn others_read_it(bench: &Bench) {
 }
 
 /// The worker is killed at random moments, the broker now and then.
-fn killed(bench: &mut Bench, expected: &(Versions, Predictions)) {
-    let kills = from_environment("ALLUVIUM_KILLS", 20);
+fn killed(bench: &mut Bench, stem: &str, otherwise: u64, expected: &(Versions, Outputs)) {
+    let kills = from_environment("ALLUVIUM_KILLS", otherwise);
     let seed = from_environment("ALLUVIUM_SEED", 7);
     let (mut state, mut killed, mut run) = (seed, 0, 0);
     while killed < kills {
         run += 1;
-        let name = format!("killed{run}");
+        let (file, name) = (format!("{stem}.toml"), format!("{stem}-killed{run}"));
         loop {
-            let mut child =
-                bench.on_kafka("run", "three.toml", &name).arg("--json").spawn().unwrap();
+            let mut child = bench.on_kafka("run", &file, &name).arg("--json").spawn().unwrap();
             if killed < kills {
                 thread::sleep(Duration::from_millis(50 + random(&mut state) % 1_500));
                 if killed % 7 == 3 {
@@ -216,13 +221,13 @@ fn killed(bench: &mut Bench, expected: &(Versions, Predictions)) {
             killed += 1;
         }
         same(bench, &name, expected);
-        eprintln!("run {run}, {killed} kills, seed {seed}");
+        eprintln!("{stem}: run {run}, {killed} kills, seed {seed}");
     }
 }
 
 /// The lease moves from worker to worker while records come in; one that was stopped for longer
 /// than its session wakes up, believes it still holds the lease, and changes nothing.
-fn handed_on(bench: &Bench, expected: &(Versions, Predictions)) {
+fn handed_on(bench: &Bench, expected: &(Versions, Outputs)) {
     let (file, name) = ("slow.toml", "handed");
     let text = fs::read_to_string(bench.folder.path().join("one.toml")).unwrap();
     let input = "[input.electricity]\n";
@@ -262,7 +267,7 @@ fn handed_on(bench: &Bench, expected: &(Versions, Predictions)) {
 
 /// The same states at the same places, and the same answers; but a version is made wherever a
 /// worker has caught up, so there are more of them and their numbers are others.
-fn same_but_for_numbers(bench: &Bench, name: &str, expected: &(Versions, Predictions)) {
+fn same_but_for_numbers(bench: &Bench, name: &str, expected: &(Versions, Outputs)) {
     let mut log = bench.kafka();
     let theirs = states(&mut Embedded::open(bench.embedded()).unwrap(), "electricity");
     let ours = states(&mut log, name);
@@ -271,7 +276,7 @@ fn same_but_for_numbers(bench: &Bench, name: &str, expected: &(Versions, Predict
     for (place, digest) in theirs.iter().filter(|((_, place), _)| *place != end) {
         assert_eq!(ours.get(place), Some(digest), "{place:?}");
     }
-    let unnumbered = |predictions: &Predictions| -> Vec<Value> {
+    let unnumbered = |predictions: &Outputs| -> Vec<Value> {
         let answers = predictions.iter().map(|(place, (at, answer))| {
             let mut answer: Value = serde_json::from_str(answer).unwrap();
             answer.as_object_mut().unwrap().remove("version").unwrap();

@@ -42,11 +42,17 @@ pub enum Bug {
     JoinsEarly,
     /// What joins learns the past as if nobody had decided anything.
     PastUndecided,
+    /// Labels go by the names of their inputs, where times are equal.
+    LabelsAreNotLast,
+    /// What waits for its label is left out of the state.
+    WaitingNotInState,
+    /// Waits end by the writer's clock.
+    WaitsEndByTheClock,
 }
 
 impl Bug {
     /// Every mistake there is.
-    pub const ALL: [Bug; 19] = [
+    pub const ALL: [Bug; 22] = [
         Bug::LearnOnAcknowledgement,
         Bug::OutputsBeforeTerm,
         Bug::StaleOutputEnds,
@@ -66,6 +72,9 @@ impl Bug {
         Bug::TicksOfTheClock,
         Bug::JoinsEarly,
         Bug::PastUndecided,
+        Bug::LabelsAreNotLast,
+        Bug::WaitingNotInState,
+        Bug::WaitsEndByTheClock,
     ];
 }
 

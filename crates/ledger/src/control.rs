@@ -168,8 +168,6 @@ pub struct Fold {
     pub partitions: Vec<Frontier>,
     /// Where the newest catch-up ends; nothing once it is over.
     pub catchup: Vec<At>,
-    /// The greatest time a TICK has said.
-    pub time: Option<Time>,
     /// The halt that the newest writer has come to; the next one's term makes it a thing of the
     /// past.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,7 +317,7 @@ impl Fold {
 
     fn apply(&mut self, body: &Body) {
         match body {
-            Body::Settings(_) | Body::Join(_) => {}
+            Body::Settings(_) | Body::Join(_) | Body::Tick { .. } => {}
             Body::Catchup { begins, ends } => {
                 self.begin(begins);
                 self.catchup.clone_from(ends);
@@ -337,7 +335,6 @@ impl Fold {
                     self.catchup.clear();
                 }
             }
-            Body::Tick { time } => self.time = self.time.max(Some(*time)),
         }
     }
 

@@ -27,6 +27,9 @@ const BEGIN_MS: Time = 1_000_000_000_000;
 /// Turns after which a keeper without faults must be done.
 const TURNS_MAX: u64 = 60_000;
 
+/// How seldom records arrive in a partition that lags, in thousandths of what others get.
+const HELD: u32 = 40;
+
 /// A process that keeps the pipeline, or would.
 struct Actor {
     keeper: Option<Keeper<VirtualLog>>,
@@ -73,7 +76,7 @@ impl Play {
     /// Inputs come from one seed, all that happens from another.
     pub(crate) fn new(inputs: u64, seed: u64, kind: Kind) -> Play {
         let size = Size::of(kind);
-        let scene = Scene::new(size, &mut Random::new(mix(inputs, 1)));
+        let scene = Scene::new(kind, size, inputs);
         let mut random = Random::new(mix(seed, 2));
         let faults = faults(kind, &mut random);
         let mut play = Play::staged(scene, random, seed, kind, faults);
@@ -86,7 +89,7 @@ impl Play {
     /// A finished topic, a log in which nothing fails, and nobody who keeps a pipeline yet.
     pub(crate) fn calm(inputs: u64, seed: u64, faults: Faults) -> Play {
         let size = Size::of(Kind::Finished);
-        let scene = Scene::new(size, &mut Random::new(mix(inputs, 1)));
+        let scene = Scene::new(Kind::Finished, size, inputs);
         let random = Random::new(mix(seed, 2));
         Play::staged(scene, random, seed, Kind::Finished, faults)
     }
@@ -140,7 +143,8 @@ impl Play {
             for (partition, records) in input.partitions.iter().enumerate() {
                 let all = self.kind == Kind::Finished;
                 let count = if all { records.len() } else { self.random.index(records.len() + 1) };
-                for _ in 0..count {
+                let is_held = !all && self.scene.held == Some((number, partition));
+                for _ in 0..if is_held { 0 } else { count } {
                     self.arrive(number, partition);
                 }
             }
@@ -340,6 +344,9 @@ impl Play {
     fn arrive_some(&mut self) {
         let input = self.random.index(self.scene.inputs.len());
         let partition = self.random.index(self.scene.inputs[input].partitions.len());
+        if self.scene.held == Some((input, partition)) && !self.random.chance(HELD) {
+            return;
+        }
         for _ in 0..self.random.between(1, 3) {
             self.arrive(input, partition);
         }

@@ -1,6 +1,8 @@
 //! The reference: what a plain loop without terms, manifests or sessions makes of the control topic
 //! and the inputs as they are at the end. One record a step, one record a batch.
 
+mod labels;
+
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use alluvium_flow::{
@@ -11,6 +13,7 @@ use alluvium_flow::{
 use alluvium_learn::{Over, Time};
 use alluvium_ledger::control::{At, Body, Control};
 
+use self::labels::Plain;
 use crate::{
     log::{Kept, Landed},
     scene::beside,
@@ -61,6 +64,8 @@ pub(crate) struct Reference {
     /// Of these, how many for their time.
     pub(crate) mistimed: u64,
     pub(crate) ticks: u64,
+    /// What became of labels that have an input of their own, and of their examples.
+    pub(crate) labels: [u64; 10],
     /// How often records were passed over.
     pub(crate) skipped: u64,
     pub(crate) versions: BTreeMap<(Arc<str>, u64), String>,
@@ -96,6 +101,8 @@ pub(crate) struct Trainer<'a> {
     requests: BTreeMap<u64, Decision>,
     catchup: BTreeMap<(Arc<str>, u32), u64>,
     ends: BTreeMap<(Arc<str>, u32), u64>,
+    /// What the join has to come to, where labels have an input of their own.
+    labels: Plain,
     found: Reference,
     control: &'a [(u64, Rc<Kept>)],
     in_force: InForce,
@@ -118,6 +125,7 @@ impl<'a> Trainer<'a> {
             requests: BTreeMap::new(),
             catchup: BTreeMap::new(),
             ends: BTreeMap::new(),
+            labels: Plain::default(),
             found: Reference::default(),
         }
     }
@@ -175,6 +183,7 @@ impl<'a> Trainer<'a> {
             self.found.refused = pipeline.counters().refused;
             let by = |code: &str| pipeline.counters().refused_by.get(code).copied().unwrap_or(0);
             self.found.mistimed = by("late") + by("ahead");
+            self.found.labels = self.labels.ever();
             self.found.digests = ["linear", "tree"].map(|m| pipeline.state_digest(m)).to_vec();
         }
         self.found
@@ -194,6 +203,9 @@ impl<'a> Trainer<'a> {
                 }
                 true => self.step(Input::Decided(&ask)),
                 false => self.step(Input::Impossible("")),
+            }
+            if matches!(ask, Decision::Reset { model: None }) {
+                self.labels.forget_all();
             }
             self.note((offset, number));
         }
@@ -271,6 +283,7 @@ impl<'a> Trainer<'a> {
             Body::Tick { time } => {
                 self.tick(offset, *time);
                 self.step(Input::Tick(*time));
+                self.label_join(None, Some(*time));
             }
         }
     }
@@ -283,7 +296,8 @@ impl<'a> Trainer<'a> {
         let counters = pipeline.counters();
         let is_by_time = matches!(pipeline.spec().versions.every, Over::Time(_));
         let is_due = counters.due.is_some_and(|due| due <= time) && pipeline.has_unpublished();
-        if !is_by_time || !is_due {
+        let is_waited_for = self.labels.due().is_some_and(|due| due <= time);
+        if !(is_by_time && is_due || is_waited_for) {
             let why = format!("the tick at control:{offset} has nothing to do");
             self.found.complaint.get_or_insert(why);
         }
@@ -334,9 +348,9 @@ impl<'a> Trainer<'a> {
                 };
                 let newest = place.newest;
                 let key = key_of(newest, self.time_of(at, landed));
-                let is_less = least.is_none_or(|(least, other, _)| {
-                    (key, &at.input, at.partition) < (least, &other.input, other.partition)
-                });
+                let rank = |at: &'_ At| (self.is_label(&at.input), at.input.clone(), at.partition);
+                let is_less =
+                    least.is_none_or(|(least, other, _)| (key, rank(at)) < (least, rank(other)));
                 if is_less {
                     least = Some((key, at, landed));
                 }
@@ -391,8 +405,11 @@ impl<'a> Trainer<'a> {
         if let Some(place) = self.found.places.get_mut(&place_of(at)) {
             place.chain.add(&batch.get(0));
         }
+        let time = self.time_of(at, landed);
+        let came = time.and_then(|time| self.came(at, landed, time));
         let (batch, rows, partition) = (&batch, &rows, at.partition);
         self.step(Input::Records(Run { input, partition, batch, rows, range: 0..1 }));
+        self.label_join(came.as_ref(), time.filter(|_| came.is_some()));
     }
 
     fn step(&mut self, input: Input<'_>) {
@@ -401,7 +418,7 @@ impl<'a> Trainer<'a> {
             return;
         };
         self.effects.clear();
-        if matches!(input, Input::Decided(_) | Input::Settings(_)) {
+        if matches!(input, Input::Decided(_) | Input::Settings(_) | Input::Join { .. }) {
             self.decoders.clear();
         }
         pipeline.step(input, &mut self.effects);

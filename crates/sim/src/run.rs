@@ -29,11 +29,13 @@ pub enum Kind {
     Joining,
     /// Two histories over one finished topic: their models must be the same.
     Finished,
+    /// Labels come by an input of their own, always.
+    Labels,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Base,
         Kind::Small,
         Kind::Long,
@@ -42,6 +44,7 @@ impl Kind {
         Kind::Truncate,
         Kind::Joining,
         Kind::Finished,
+        Kind::Labels,
     ];
 
     /// Its name.
@@ -55,6 +58,7 @@ impl Kind {
             Kind::Truncate => "truncate",
             Kind::Joining => "joining",
             Kind::Finished => "finished",
+            Kind::Labels => "labels",
         }
     }
 }
@@ -105,6 +109,8 @@ pub struct Stats {
     pub mistimed: u64,
     /// How often a writer said that time has passed.
     pub ticks: u64,
+    /// What became of labels and examples, in the order of [`alluvium_flow::LabelCounts::named`].
+    pub labels: [u64; 10],
     /// Requests adopted.
     pub adopted: u64,
     /// How often records were passed over.
@@ -136,6 +142,9 @@ impl Stats {
         self.refused += other.refused;
         self.mistimed += other.mistimed;
         self.ticks += other.ticks;
+        for (count, other) in self.labels.iter_mut().zip(other.labels) {
+            *count += other;
+        }
         self.adopted += other.adopted;
         self.skipped += other.skipped;
         self.joined += other.joined;
@@ -237,6 +246,7 @@ pub(crate) fn judge(play: &mut Play) -> Result<Stats, String> {
     stats.refused = reference.refused;
     stats.mistimed = reference.mistimed;
     stats.ticks = reference.ticks;
+    stats.labels = reference.labels;
     stats.adopted = reference.adopted.values().sum();
     stats.skipped = reference.skipped;
     stats.joined = reference.joined;

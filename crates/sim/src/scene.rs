@@ -1,12 +1,19 @@
 //! What a run is played with: inputs, pipeline files and how large it all is.
 
+mod labels;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use alluvium_flow::{Decision, Settings, spec::Spec};
 use alluvium_learn::Time;
 use serde_json::{Value, json};
 
-use crate::{Kind, log::Kept, random::Random};
+use self::labels::Labels;
+use crate::{
+    Kind,
+    log::Kept,
+    random::{Random, mix},
+};
 
 /// What the pipeline's own topics begin with.
 pub(crate) const PREFIX: &str = "p.";
@@ -32,7 +39,7 @@ impl Size {
             snapshot_steps_max: 30,
         };
         match kind {
-            Kind::Base | Kind::Lossy | Kind::Truncate => base,
+            Kind::Base | Kind::Lossy | Kind::Truncate | Kind::Labels => base,
             Kind::Small => Size { records_max: 5, keepers: 2, events: 600, requests: 2, ..base },
             Kind::Long => Size { records_max: 120, events: 6_000, requests: 8, ..base },
             Kind::Heavy => {
@@ -63,6 +70,8 @@ pub(crate) struct File {
 /// Inputs and files.
 pub(crate) struct Scene {
     pub(crate) inputs: Vec<InputTopic>,
+    /// A partition whose records arrive long after all others, by input and number.
+    pub(crate) held: Option<(usize, usize)>,
     /// What everybody begins with.
     pub(crate) first: File,
     settings: BTreeMap<File, Arc<Settings>>,
@@ -75,13 +84,25 @@ struct Shape {
     has_two_inputs: bool,
     /// Whether records have a time of their own; how late they may be.
     times: Option<Option<&'static str>>,
+    /// How labels come, where they have an input of their own.
+    labels: Option<Labels>,
 }
 
 impl Scene {
-    pub(crate) fn new(size: Size, random: &mut Random) -> Scene {
+    /// The scene of a seed. Of most kinds a quarter have labels that come by their own input.
+    pub(crate) fn new(kind: Kind, size: Size, seed: u64) -> Scene {
+        let has_labels = match kind {
+            Kind::Labels => true,
+            Kind::Truncate => false,
+            _ => Random::new(mix(seed, 5)).chance(250),
+        };
+        let random = &mut Random::new(mix(seed, 1));
         let has_two_inputs = random.chance(400);
         let late_max = [None, None, Some("300 ms"), Some("20 min")];
         let times = random.chance(400).then(|| *random.pick(&late_max));
+        if has_labels {
+            return Scene::labelled(size, times, random);
+        }
         let names: &[&str] = if has_two_inputs { &["x", "y"] } else { &["x"] };
         let topic = |(number, name): (usize, &&'static str)| {
             let count = random.between(1, if has_two_inputs { 2 } else { 3 });
@@ -91,8 +112,29 @@ impl Scene {
             InputTopic { name, partitions: partitions.collect() }
         };
         let inputs = names.iter().enumerate().map(topic).collect();
+        let shape = Shape { has_two_inputs, times, labels: None };
+        Scene::of(inputs, None, shape, random)
+    }
+
+    /// Examples and, by an input of their own, their labels.
+    fn labelled(size: Size, times: Option<Option<&'static str>>, random: &mut Random) -> Scene {
+        let labels = Labels::new(random);
+        let loaded = times.map(|_| LOADED_MS);
+        let inputs = labels.topics(size.records_max, loaded, random);
+        let is_held = random.chance(300);
+        let held = is_held.then(|| (1, random.index(inputs[1].partitions.len())));
+        let shape = Shape { has_two_inputs: false, times, labels: Some(labels) };
+        Scene::of(inputs, held, shape, random)
+    }
+
+    fn of(
+        inputs: Vec<InputTopic>,
+        held: Option<(usize, usize)>,
+        shape: Shape,
+        random: &mut Random,
+    ) -> Scene {
         let first = File { learned: 0, runs: 2 * u64::from(random.chance(350)), joins: 0 };
-        Scene { inputs, first, settings: BTreeMap::new(), shape: Shape { has_two_inputs, times } }
+        Scene { inputs, held, first, settings: BTreeMap::new(), shape }
     }
 
     /// The settings of a file.
@@ -134,11 +176,11 @@ const LOADED_MS: Time = 11 * HOUR_MS;
 
 /// How the records of an input are read. Other learning may mean other times: whoever adopts it
 /// goes on with another order from the very next record.
-fn input(file: File, shape: Shape) -> Value {
+fn input(columns: &[&str], file: File, shape: Shape) -> Value {
     let Some(late_max) = shape.times else {
-        return json!({ "format": { "csv": { "columns": ["a", "b", "cat", "class"] } } });
+        return json!({ "format": { "csv": { "columns": columns } } });
     };
-    let columns = ["a", "b", "cat", "class", "at"];
+    let columns = [columns, &["at"]].concat();
     let mut input = json!({ "format": { "csv": { "columns": columns } } });
     if let Some(late_max) = late_max {
         input["late_max"] = late_max.into();
@@ -155,9 +197,10 @@ fn input(file: File, shape: Shape) -> Value {
 }
 
 fn settings(file: File, shape: Shape) -> Settings {
-    let mut inputs = json!({ "x": input(file, shape) });
+    let columns = ["a", "b", "cat", if shape.labels.is_some() { "id" } else { "class" }];
+    let mut inputs = json!({ "x": input(&columns, file, shape) });
     if shape.has_two_inputs {
-        inputs["y"] = input(file, shape);
+        inputs["y"] = input(&columns, file, shape);
     }
     let adwin = json!({ "adwin": { "delta": 0.9, "clock": 1, "only_increase": false } });
     let step = [0.1, 0.3, 0.7][file.learned as usize];
@@ -206,6 +249,10 @@ fn settings(file: File, shape: Shape) -> Settings {
             "answer": if file.runs == 1 { "live" } else { "all" },
         },
     });
+    if let Some(labels) = shape.labels {
+        whole["input"][labels.name] = input(&["id", "class"], file, shape);
+        labels.change(&mut whole, file);
+    }
     join(&mut whole, file.joins);
     let spec: Spec = serde_json::from_value(whole).expect("the settings above are right");
     Settings::of(&spec)
@@ -216,7 +263,9 @@ fn join(whole: &mut Value, models: u64) {
     if models == 0 {
         return;
     }
-    for input in whole["input"].as_object_mut().into_iter().flat_map(|inputs| inputs.values_mut()) {
+    let labels = whole["label"]["input"].clone();
+    let inputs = whole["input"].as_object_mut().into_iter().flatten();
+    for (_, input) in inputs.filter(|(name, _)| labels != **name) {
         input["paths"] = json!({ "late_b": "b", "late_cat": "cat" });
     }
     whole["fields"]["late_b"] = json!({ "number": { "missing": "previous" } });
@@ -273,17 +322,32 @@ fn records(most: u64, loaded: Option<Time>, random: &mut Random) -> Vec<Kept> {
         };
         let key = random.chance(500).then(|| format!("k{}", random.below(3)).into_bytes().into());
         let value = value(index >= turning, random);
-        let (time, value) = match loaded {
-            None => (at, value),
-            Some(loaded) => {
-                let logged = loaded + if random.chance(50) { at } else { time };
-                (logged, value.map(|value| format!("{value},{}", stated(at, logged, random))))
-            }
-        };
-        let value = value.map(|value| value.into_bytes().into());
-        Kept { time, key, value, headers: Box::default() }
+        kept(Told { time, at, key, value }, loaded, random)
     };
     (0..count).map(&mut one).collect()
+}
+
+/// A record before it is one.
+struct Told {
+    /// When its neighbours were.
+    time: Time,
+    /// When it was, or says it was.
+    at: Time,
+    key: Option<Box<[u8]>>,
+    value: Option<String>,
+}
+
+fn kept(told: Told, loaded: Option<Time>, random: &mut Random) -> Kept {
+    let Told { time, at, key, value } = told;
+    let (time, value) = match loaded {
+        None => (at, value),
+        Some(loaded) => {
+            let logged = loaded + if random.chance(50) { at } else { time };
+            (logged, value.map(|value| format!("{value},{}", stated(at, logged, random))))
+        }
+    };
+    let value = value.map(|value| value.into_bytes().into());
+    Kept { time, key, value, headers: Box::default() }
 }
 
 /// The time that a record states: sometimes none, sometimes one that cannot be.

@@ -12,10 +12,11 @@ fn planted_bugs_are_caught() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut missed = Vec::new();
     for bug in Bug::ALL {
-        let kinds = [Kind::Base, Kind::Small, Kind::Heavy, Kind::Finished, Kind::Joining];
+        let kinds =
+            [Kind::Base, Kind::Small, Kind::Heavy, Kind::Finished, Kind::Joining, Kind::Labels];
         let found = (0..SEEDS_MAX).find_map(|number| {
-            let kind = kinds[(number % 5) as usize];
-            run(number / 5, kind, Some(bug)).err().map(|failure| (number, failure))
+            let kind = kinds[(number % 6) as usize];
+            run(number / 6, kind, Some(bug)).err().map(|failure| (number, failure))
         });
         match found {
             Some((number, failure)) => println!("{bug:?} after {}: {failure}", number + 1),

@@ -39,6 +39,15 @@ fn base_keeps_every_promise() {
 }
 
 #[test]
+fn labels_of_their_own_keep_every_promise() {
+    let sum = play(Kind::Labels, 0..600);
+    // All that may become of a label and an example, but that there is no room for it.
+    let happened = &sum.labels[..9];
+    assert!(happened.iter().all(|count| *count > 80), "{sum:?}");
+    assert!(sum.ticks > 80, "{sum:?}");
+}
+
+#[test]
 fn small_keeps_every_promise() {
     play(Kind::Small, 0..600);
 }

@@ -37,6 +37,24 @@ fn settings(every: &str) -> Arc<Settings> {
     Arc::new(Settings::of(&spec))
 }
 
+/// Payments, on one topic, wait a minute for what another topic says of them.
+fn labelled() -> Arc<Settings> {
+    let csv = |columns: [&str; 2]| json!({ "format": { "csv": { "columns": columns } } });
+    let spec: Spec = serde_json::from_value(json!({
+        "name": "p",
+        "input": { "labels": csv(["id", "y"]), "x": csv(["a", "id"]) },
+        "fields": { "a": { "number": {} }, "id": { "id": {} } },
+        "label": {
+            "field": "y", "type": { "number": {} },
+            "input": "labels", "match": "id", "wait": "1 min", "absent": 0.0,
+        },
+        "model": { "one": { "use": ["a"], "learner": { "mean": {} } } },
+        "versions": { "every": "1000 records" },
+    }))
+    .unwrap();
+    Arc::new(Settings::of(&spec))
+}
+
 /// A log that delivers no records of inputs while this is set.
 struct Mute(VirtualLog, Rc<Cell<bool>>);
 
@@ -95,14 +113,18 @@ struct Place {
 
 impl Place {
     fn new(every: &str) -> Place {
+        Place::of(settings(every))
+    }
+
+    fn of(settings: Arc<Settings>) -> Place {
         let mut log = VirtualLog::new(7, Faults::none());
-        for topic in ["x", "p.control"] {
+        for topic in ["labels", "x", "p.control"] {
             log.create(topic, 1, Policy::Delete { retention_ms: None }).unwrap();
         }
         let options = Options {
             prefix: "p.".into(),
             by: "a test".into(),
-            settings: settings(every),
+            settings,
             follow: true,
             cut_records_max: 100,
             snapshot_steps: 1000,
@@ -125,10 +147,14 @@ impl Place {
     }
 
     fn append(&mut self, time: i64) {
+        self.append_to("x", time, "1,2");
+    }
+
+    fn append_to(&mut self, topic: &str, time: i64, value: &str) {
         let mut appender = self.log.appender().unwrap();
-        let route = appender.route("x", 0).unwrap();
-        let headers = Headers::default();
-        let record = Outgoing { time, key: None, value: Some(b"1,2"), headers };
+        let route = appender.route(topic, 0).unwrap();
+        let (value, headers) = (Some(value.as_bytes()), Headers::default());
+        let record = Outgoing { time, key: None, value, headers };
         appender.submit(route, record);
         appender.poll(&mut Vec::new()).unwrap();
     }
@@ -168,6 +194,12 @@ impl Place {
             batch.clear();
         }
         ticks
+    }
+
+    /// Examples and labels that wait; how many waited in vain.
+    fn waits(&self) -> [u64; 4] {
+        let labels = self.keeper.pipeline().unwrap().labels().unwrap();
+        [labels.examples, labels.labels, labels.counts.absent, labels.counts.unmatched]
     }
 
     fn versions(&self) -> u64 {
@@ -303,4 +335,103 @@ fn a_successor_goes_on_with_the_silence_from_where_it_begins() {
     place.pass(2_000);
     assert_eq!((place.ticks().len(), place.versions()), (1, 1));
     place.is_what_a_replay_learns();
+}
+
+#[test]
+fn one_payment_and_silence() {
+    let mut place = Place::of(labelled());
+    place.append_to("x", THEN, "1,p1");
+    place.pass(59_000);
+    assert_eq!((place.ticks(), place.waits()), (vec![], [1, 0, 0, 0]));
+    place.pass(2_000);
+    let ticks = place.ticks();
+    assert!(ticks.len() == 1 && (THEN + 60_000..THEN + 60_100).contains(&ticks[0]), "{ticks:?}");
+    assert_eq!(place.waits(), [0, 0, 1, 0]);
+    place.is_what_a_replay_learns();
+    // Nothing waits any more, and nobody says that time has passed.
+    place.pass(600_000);
+    assert_eq!(place.ticks(), ticks);
+    // What comes now is too late; it moves no time either.
+    place.append_to("labels", THEN, "p1,1");
+    place.pass(100);
+    let counts = place.keeper.pipeline().unwrap().labels().unwrap().counts;
+    assert_eq!((counts.late, counts.labelled, place.waits()), (1, 0, [0, 0, 1, 0]));
+    place.is_what_a_replay_learns();
+}
+
+#[test]
+fn a_label_for_nothing_and_silence() {
+    let mut place = Place::of(labelled());
+    place.append_to("labels", THEN, "p1,1");
+    place.pass(59_000);
+    assert_eq!((place.ticks(), place.waits()), (vec![], [0, 1, 0, 0]));
+    place.pass(2_000);
+    assert_eq!((place.ticks().len(), place.waits()), (1, [0, 0, 0, 1]));
+    place.is_what_a_replay_learns();
+}
+
+#[test]
+fn each_wait_ends_at_its_own_time() {
+    let mut place = Place::of(labelled());
+    for payment in 0..5 {
+        place.append_to("x", THEN + payment * 10_000, &format!("1,p{payment}"));
+        place.pass(10_000);
+    }
+    // The labels of a partition that has long been silent come at last: for one in time.
+    place.append_to("labels", THEN + 1, "p4,1");
+    place.pass(45_000);
+    assert_eq!(place.waits()[..3], [1, 0, 3]);
+    place.pass(60_000);
+    assert_eq!(place.waits(), [0, 0, 4, 0]);
+    let ticks = place.ticks();
+    let dues = (0..4).map(|payment| THEN + 60_000 + payment * 10_000);
+    let is_near = |(tick, due): (&i64, i64)| (due..due + 100).contains(tick);
+    assert!(ticks.len() == 4 && ticks.iter().zip(dues).all(is_near), "{ticks:?}");
+    place.is_what_a_replay_learns();
+}
+
+#[test]
+fn a_clock_that_leaps_ends_no_wait() {
+    for leap in [TEN_YEARS, -TEN_YEARS, 3_600_000, -3_600_000] {
+        let mut place = Place::of(labelled());
+        place.append_to("x", THEN, "1,p1");
+        place.append_to("labels", THEN, "p2,1");
+        place.pass(5_000);
+        place.set_clock(leap);
+        place.set_clock(-leap);
+        // Twenty-five seconds at most, of sixty.
+        place.pass(30_000);
+        assert_eq!((place.ticks(), place.waits()), (vec![], [1, 1, 0, 0]), "{leap}");
+        place.pass(30_000);
+        let ticks = place.ticks();
+        assert!(ticks.len() == 1 && ticks[0] < THEN + 60_100, "{leap}: {ticks:?}");
+        assert_eq!(place.waits(), [0, 0, 1, 1], "{leap}");
+        place.is_what_a_replay_learns();
+    }
+}
+
+#[test]
+fn a_successor_ends_the_waits_of_its_predecessor() {
+    let mut place = Place::of(labelled());
+    place.append_to("x", THEN, "1,p1");
+    place.pass(40_000);
+    place.now -= TEN_YEARS;
+    place.succeed(place.options.clone());
+    place.pass(59_000);
+    assert_eq!((place.ticks(), place.waits()), (vec![], [1, 0, 0, 0]));
+    place.pass(2_000);
+    assert_eq!((place.ticks().len(), place.waits()), (1, [0, 0, 1, 0]));
+    place.is_what_a_replay_learns();
+}
+
+#[test]
+fn who_does_not_follow_ends_no_wait() {
+    let mut place = Place::of(labelled());
+    place.append_to("x", THEN, "1,p1");
+    let options = Options { follow: false, tick_ms: Some(0), ..place.options.clone() };
+    place.succeed(options);
+    while place.keeper.turn(place.now, GO).unwrap() != Next::Done {
+        place.now += 100_000;
+    }
+    assert_eq!((place.ticks(), place.waits()), (vec![], [1, 0, 0, 0]));
 }

@@ -12,13 +12,17 @@ use serde_json::Value;
 /// State digests by model and version.
 pub(crate) type Versions = BTreeMap<(String, u64), String>;
 
-/// The place in the input, and the answer, by the place in the order: step and ordinal.
-pub(crate) type Predictions = BTreeMap<(u64, u64), (String, String)>;
+/// What was answered, and what went to the dead letters: the place in the input, and the text, by
+/// the place in the order: step and ordinal.
+pub(crate) type Outputs = BTreeMap<(u64, u64), (String, String)>;
 
-/// The versions and the predictions of a pipeline.
-pub(crate) fn left(log: &mut dyn Log, pipeline: &str) -> (Versions, Predictions) {
-    let (models, answers) = (format!("{pipeline}.models"), format!("{pipeline}.predictions"));
-    (versions(log, &models), predictions(log, &answers))
+/// The versions and the outputs of a pipeline.
+pub(crate) fn left(log: &mut dyn Log, pipeline: &str) -> (Versions, Outputs) {
+    let mut outputs = Outputs::new();
+    for topic in ["predictions", "dead-letters"] {
+        take(log, &format!("{pipeline}.{topic}"), &mut outputs);
+    }
+    (versions(log, &format!("{pipeline}.models")), outputs)
 }
 
 /// Every version that is there. One that was published again has to be the same.
@@ -38,18 +42,16 @@ fn versions(log: &mut dyn Log, topic: &str) -> Versions {
     found
 }
 
-/// Every prediction, each alone at its place in the order.
-fn predictions(log: &mut dyn Log, topic: &str) -> Predictions {
-    let mut found = Predictions::new();
+/// Every output of a topic, each alone at its place in the order.
+fn take(log: &mut dyn Log, topic: &str, found: &mut Outputs) {
     each_record(log, topic, |_, record| {
         let header = |name: &str| {
             std::str::from_utf8(record.headers.get(name).unwrap()).unwrap().to_string()
         };
         let order = header("order");
         let parts: Vec<u64> = order.split('.').map(|part| part.parse().unwrap()).collect();
-        let answer = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
-        let before = found.insert((parts[0], parts[1]), (header("at"), answer));
-        assert!(before.is_none(), "the prediction {order} was released twice");
+        let text = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+        let before = found.insert((parts[0], parts[1]), (header("at"), text));
+        assert!(before.is_none(), "the output {order} was released twice");
     });
-    found
 }

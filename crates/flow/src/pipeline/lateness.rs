@@ -91,9 +91,9 @@ impl Pipeline {
     pub(super) fn pass_time(&mut self, time: Time, effects: &mut crate::Effects) {
         self.counters.time = self.counters.time.max(Some(time));
         self.pass_waits(effects);
+        self.settle();
         let is_by_time = matches!(self.spec.versions.every, Over::Time(_));
         if is_by_time && self.is_due() {
-            self.settle();
             self.publish(effects);
         }
     }

@@ -300,6 +300,11 @@ fn a_silent_topic_closes_waits_when_it_is_told_that_time_has_passed() {
     };
     assert_eq!(tick(1_099), (1, 0));
     assert_eq!(tick(1_100), (0, 1));
+    // What was judged then is part of the state.
+    let sections = pipeline.save();
+    let mut again = self::pipeline(&file());
+    again.restore(&sections).unwrap();
+    assert_eq!(again.save(), sections);
 }
 
 /// The answer that was issued is judged, by the models and the baselines alike.
@@ -360,9 +365,12 @@ fn beyond_the_bound_the_oldest_goes() {
     assert!(pipeline.memory().waiting < 8 << 20, "{:?}", pipeline.memory());
 }
 
+/// What is done to a file.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 #[test]
 fn what_cannot_be_joined_is_a_mistake() {
-    let wrong = |change: &dyn Fn(&mut Value)| {
+    let wrong = |change: Change| {
         let mut file = file();
         change(&mut file);
         let found: Vec<String> = mistakes(&file)
@@ -378,7 +386,7 @@ fn what_cannot_be_joined_is_a_mistake() {
         move |file: &mut Value| file["label"][key] = value.clone()
     };
     assert_eq!(wrong(&|_| {}), "");
-    let cases: [(&dyn Fn(&mut Value), &str); 9] = [
+    let cases: [(Change, &str); 9] = [
         (&without("wait"), "label: it is not said how long an example waits"),
         (&without("match"), "label: it is not said by which id"),
         (&with("match", "a".into()), "label.match: `a` is not an id"),
@@ -449,7 +457,8 @@ fn a_model_beside_changes_nothing_of_the_first() {
     let decision = alluvium_flow::Decision::Adopt { settings };
     pipeline.step(Input::Decided(&decision), &mut Effects::default());
     assert_eq!(pipeline.state_digest("linear").unwrap(), first);
-    let more = Event::Chargeback { id: 999, time: 7_000, is_fraud: random_bits(1, 1) % 2 == 0 };
+    let more =
+        Event::Chargeback { id: 999, time: 7_000, is_fraud: random_bits(1, 1).is_multiple_of(2) };
     let before = pipeline.labels().unwrap().counts.labelled;
     take(&mut pipeline, &[more], &mut [5_000, 5_000]);
     assert!(pipeline.labels().unwrap().counts.labelled >= before);

@@ -15,6 +15,7 @@ use super::{
     past::{Lens, Past},
 };
 use crate::{
+    bugs::{Bug, planted},
     control::{At, Body, Fold, passed_over},
     log::{Log, LogError, Polled, RecordReader, Span},
 };
@@ -254,6 +255,7 @@ fn share(buffer_bytes: usize, partitions: usize) -> usize {
 fn place_in(pipeline: &Pipeline, input: &str, partition: u32) -> (Option<usize>, Rank) {
     let input = pipeline.inputs().iter().position(|found| *found.name == *input);
     let is_label = input.is_some_and(|input| pipeline.inputs()[input].is_label);
+    let is_label = is_label && !planted(Bug::LabelsAreNotLast);
     (input, u32::from(is_label) << 31 | (input.unwrap_or_default() as u32) << 16 | partition)
 }
 

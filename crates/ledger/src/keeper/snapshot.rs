@@ -365,7 +365,15 @@ impl Office {
         let Some(settings) = &manifest.settings else { return Ok(()) };
         let built = Pipeline::build(settings);
         let mut pipeline = built.map_err(|why| Halt::Settings(why.to_string()))?;
-        pipeline.restore(sections).map_err(|why| Halt::Settings(why.to_string()))?;
+        if planted(Bug::WaitingNotInState) {
+            let mut without = sections.clone();
+            let fresh = pipeline.save().into_iter().filter(|(name, _)| name.starts_with("waiting"));
+            without.extend(fresh);
+            pipeline.restore(&without)
+        } else {
+            pipeline.restore(sections)
+        }
+        .map_err(|why| Halt::Settings(why.to_string()))?;
         self.replay.pipeline = Some(pipeline);
         let order = sections.get(ORDER_SECTION).map(Vec::as_slice).unwrap_or_default();
         self.restore_lanes(order).map_err(|why| Halt::Settings(why.to_string()))?;

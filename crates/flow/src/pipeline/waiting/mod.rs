@@ -4,12 +4,18 @@
 //! An example waits from when it came, by the greatest event time so far; that never falls, so what
 //! came first is done first, and no record from the past is done before its label can come.
 
+mod rows;
 mod shelf;
 mod table;
 
 use alluvium_learn::{Reader, StateError, Time, Writer};
 
-use self::{shelf::Shelf, table::Table};
+pub(super) use self::rows::{Head, Parked};
+use self::{
+    rows::{read_head, read_parked, read_settled, write_head},
+    shelf::Shelf,
+    table::Table,
+};
 use super::Sections;
 use crate::spec::{Label, Late};
 
@@ -87,33 +93,13 @@ pub(super) enum Known {
     Settled { label: Option<f64>, row: u64 },
 }
 
-/// What every example that waits has.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Head {
-    pub(super) id: u64,
-    /// When it has waited in vain.
-    pub(super) due: Time,
-    /// Its event time.
-    pub(super) time: Time,
-    /// The newest label as it was when it was answered; NaN for none.
-    pub(super) before: f64,
-}
-
-/// A label without an example.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Parked {
-    pub(super) id: u64,
-    pub(super) label: f64,
-    due: Time,
-    pub(super) partition: u32,
-    pub(super) offset: u64,
-}
-
 /// All that waits.
 pub(super) struct Waiting {
     wait: u64,
     /// For how long a row is kept after it has waited in vain.
     kept_on: u64,
+    /// Rows may be here that were kept on under settings of before; no part of the state.
+    has_other_rows: bool,
     pub(super) late: Late,
     bytes_max: usize,
     /// The number of the next row, on any shelf.
@@ -166,6 +152,7 @@ impl Waiting {
         Some(Waiting {
             wait: label.wait.map_or(1, |wait| wait.0),
             kept_on,
+            has_other_rows: false,
             late: label.late.clone(),
             bytes_max: usize::try_from(label.pending_max.0).unwrap_or(usize::MAX),
             next: 0,
@@ -183,10 +170,15 @@ impl Waiting {
     /// How many examples wait.
     pub(super) fn examples(&self) -> u64 {
         // Those that are kept on have waited; with none kept on there are none.
-        match self.kept_on {
-            0 => self.heads.rows(),
-            _ => self.heads.iter_from(self.closed).count() as u64,
+        match self.has_kept_on() {
+            false => self.heads.rows(),
+            true => self.heads.iter_from(self.closed).count() as u64,
         }
+    }
+
+    /// Whether there may be rows that have waited in vain.
+    fn has_kept_on(&self) -> bool {
+        self.kept_on > 0 || self.has_other_rows
     }
 
     /// What the rows of one model take, of that which takes most; or the heads.
@@ -365,7 +357,7 @@ impl Waiting {
             self.settled.remove(number);
             self.table.remove(settled.id, tagged(number, SETTLED));
         }
-        while self.kept_on > 0
+        while self.has_kept_on()
             && let Some((number, row)) = self.heads.first_from(0)
             && number < self.closed
             && let Some((head, _)) = read_head(row)
@@ -373,6 +365,7 @@ impl Waiting {
         {
             self.take_out(number);
         }
+        self.has_other_rows = false;
     }
 
     fn take_out(&mut self, row: u64) {
@@ -442,6 +435,7 @@ impl Waiting {
             *shelf = Shelf::read(&format!("{SECTION}/{name}"), &mut from, sections)?;
         }
         from.end()?;
+        self.has_other_rows = true;
         for model in &mut self.models {
             let name = of_model(&model.name);
             let mut from = Reader::new(of(&name)?);
@@ -456,7 +450,7 @@ impl Waiting {
     fn find_again(&mut self) -> Result<(), StateError> {
         let mut found = Vec::new();
         let unreadable = StateError::Unfit { what: "a row that waits cannot be read" };
-        let ids: [(&Shelf, u64, fn(&[u8]) -> Option<u64>); 3] = [
+        let ids: [(&Shelf, u64, IdOf); 3] = [
             (&self.heads, WAITS, |row| read_head(row).map(|(head, _)| head.id)),
             (&self.parked, PARKED, |row| read_parked(row).map(|parked| parked.id)),
             (&self.settled, SETTLED, |row| read_settled(row).map(|settled| settled.id)),
@@ -477,47 +471,12 @@ impl Waiting {
     }
 }
 
+/// Reads the id of a row.
+type IdOf = fn(&[u8]) -> Option<u64>;
+
 /// The section of a model's rows; its pages are sections below it.
 pub(super) fn of_model(name: &str) -> String {
     format!("{SECTION}/model/{name}")
-}
-
-fn write_head(head: &Head, to: &mut Writer) {
-    to.u64(head.id);
-    to.i64(head.due);
-    to.i64(head.time);
-    to.f64(head.before);
-}
-
-fn read_head(row: &[u8]) -> Option<(Head, &[u8])> {
-    let mut from = Reader::new(row);
-    let (id, due, time) = (from.u64().ok()?, from.i64().ok()?, from.i64().ok()?);
-    let before = from.f64().ok()?;
-    Some((Head { id, due, time, before }, &row[row.len() - from.left()..]))
-}
-
-fn read_parked(row: &[u8]) -> Option<Parked> {
-    let mut from = Reader::new(row);
-    Some(Parked {
-        id: from.u64().ok()?,
-        label: from.f64().ok()?,
-        due: from.i64().ok()?,
-        partition: from.u32().ok()?,
-        offset: from.u64().ok()?,
-    })
-}
-
-struct Settled {
-    id: u64,
-    until: Time,
-    row: u64,
-    label: Option<f64>,
-}
-
-fn read_settled(row: &[u8]) -> Option<Settled> {
-    let mut from = Reader::new(row);
-    let (id, until, row) = (from.u64().ok()?, from.i64().ok()?, from.u64().ok()?);
-    Some(Settled { id, until, row, label: from.option_f64().ok()? })
 }
 
 #[cfg(test)]
@@ -525,7 +484,7 @@ mod tests {
     use alluvium_learn::{Bytes, Span};
 
     use super::*;
-    use crate::spec::{LabelKind, NumberLabel};
+    use crate::spec::{Correct, LabelKind, NumberLabel};
 
     fn label() -> Label {
         Label {
@@ -576,5 +535,27 @@ mod tests {
         assert_eq!((waiting.known(7, 200), waiting.settled.rows()), (Known::Nothing, 1));
         waiting.forget(200);
         assert_eq!((waiting.settled.rows(), waiting.table.get(7)), (0, None));
+    }
+
+    /// What was kept on to be corrected goes when other settings would correct it no more.
+    #[test]
+    fn other_settings_let_go_what_was_kept_on() {
+        let correct = Late::Correct(Correct { within: Span(1_000), weight: 1.0 });
+        let mut waiting =
+            Waiting::new(&Label { late: correct, ..label() }, std::iter::empty()).unwrap();
+        let row = keep(&mut waiting, 7, 0);
+        keep(&mut waiting, 8, 50);
+        assert_eq!(waiting.next_in_vain(100), Some((row, 7)));
+        waiting.settle(7, None, row, 100);
+        waiting.forget(100);
+        assert!(waiting.head(row).is_some() && waiting.examples() == 1);
+        let mut sections = Sections::new();
+        waiting.save(&mut sections);
+        let mut adopted = Waiting::new(&label(), std::iter::empty()).unwrap();
+        adopted.restore(&sections).unwrap();
+        assert_eq!(adopted.examples(), 1);
+        adopted.forget(100);
+        assert!(adopted.head(row).is_none() && adopted.examples() == 1);
+        assert_eq!(adopted.known(7, 200), Known::Settled { label: None, row });
     }
 }
