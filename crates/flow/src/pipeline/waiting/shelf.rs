@@ -17,7 +17,7 @@ const PAGE_BYTES: usize = 512 << 10;
 /// Bytes of a row beside its own: its number and its length.
 const FRAME_BYTES: usize = 16;
 
-/// One page. Invariant: rows ascend by number, and not all are gone.
+/// One page. Invariant: rows ascend by number, and not all are gone; those before `first` are.
 #[derive(Clone, Debug, Default)]
 struct Page {
     /// Each row: number, length, bytes.
@@ -26,6 +26,8 @@ struct Page {
     starts: Vec<u32>,
     /// Which rows were taken.
     gone: Vec<bool>,
+    /// Of rows that go oldest first, so that the next one is found at once.
+    first: usize,
     gone_rows: usize,
     gone_bytes: usize,
 }
@@ -65,6 +67,16 @@ impl Page {
             if self.number(middle) < number { low = middle + 1 } else { high = middle }
         }
         low
+    }
+
+    /// Takes a row out.
+    fn take(&mut self, row: usize) {
+        self.gone[row] = true;
+        self.gone_rows += 1;
+        self.gone_bytes += self.end(row) - self.starts[row] as usize;
+        while self.gone.get(self.first) == Some(&true) {
+            self.first += 1;
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -152,7 +164,8 @@ impl Shelf {
     pub(super) fn iter_from(&self, number: u64) -> impl Iterator<Item = (u64, &[u8])> {
         let pages = self.pages.range(self.page_of(number).min(self.pages.len())..);
         pages.flat_map(move |page| {
-            let rows = (page.find(number)..page.starts.len()).filter(|row| !page.gone[*row]);
+            let from = page.find(number).max(page.first);
+            let rows = (from..page.starts.len()).filter(|row| !page.gone[*row]);
             rows.map(|row| (page.number(row), page.row(row)))
         })
     }
@@ -166,9 +179,7 @@ impl Shelf {
     pub(super) fn remove(&mut self, number: u64) -> bool {
         let Some((index, row)) = self.find(number) else { return false };
         let page = &mut self.pages[index];
-        page.gone[row] = true;
-        page.gone_rows += 1;
-        page.gone_bytes += page.end(row) - page.starts[row] as usize;
+        page.take(row);
         self.rows -= 1;
         if page.is_empty() {
             self.bytes -= page.bytes.len();
@@ -241,9 +252,7 @@ impl Shelf {
                 let bits = from.u8()?;
                 for row in first..(first + 8).min(page.gone.len()) {
                     if bits >> (row - first) & 1 == 1 {
-                        page.gone[row] = true;
-                        page.gone_rows += 1;
-                        page.gone_bytes += page.end(row) - page.starts[row] as usize;
+                        page.take(row);
                     }
                 }
             }
