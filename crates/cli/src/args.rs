@@ -250,6 +250,27 @@ pub enum ModelsVerb {
         #[command(flatten)]
         named: Named,
     },
+    /// By how much two versions differ: state, metrics, and what they answer.
+    Diff {
+        /// The pipeline file.
+        #[arg(value_name = "PIPELINE")]
+        file: PathBuf,
+        /// `MODEL@VERSION`, a model alone is its newest; of another pipeline in the same log
+        /// `NAME/MODEL@VERSION`.
+        #[arg(value_name = "A")]
+        first: String,
+        /// The same.
+        #[arg(value_name = "B")]
+        second: String,
+        /// How many of the newest records of the inputs both answer, to be compared.
+        #[arg(long, default_value_t = 1_000, value_name = "N")]
+        records: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        named: Named,
+    },
     /// What was live at a time, and why.
     At {
         /// The pipeline file.

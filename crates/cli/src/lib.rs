@@ -14,6 +14,7 @@ pub mod last_run;
 pub mod load;
 pub mod look;
 pub mod models;
+pub mod models_diff;
 pub mod new;
 pub mod open;
 pub mod patience;

@@ -9,7 +9,7 @@ use crate::{
     args::{self, ModelsVerb},
     failure::Failure,
     look::{Look, Standing, find_version, named_version},
-    plain,
+    models_diff, plain,
     screen::say,
     tell,
 };
@@ -23,6 +23,10 @@ pub fn run(call: &args::Models) -> Result<(), Failure> {
         ModelsVerb::List(call) => list(call),
         ModelsVerb::Show { file, model, json, named } => {
             show(&mut Look::open(file, named)?, model, *json)
+        }
+        ModelsVerb::Diff { file, first, second, records, json, named } => {
+            let look = Look::open(file, named)?;
+            models_diff::run(look, (first, second), *records, *json)
         }
         ModelsVerb::At { file, time, json, named } => {
             at(&mut Look::open(file, named)?, time, *json)

@@ -124,13 +124,14 @@ fn make(made: &Opened, origin: Origin, of: u64, is_json: bool) -> Result<(), Fai
         keeper.take_news(&mut news);
         match next {
             Next::Done if is_born => break,
-            Next::Done | Next::GivenUp => {
+            Next::Standby if !stop.is_asked() => thread::sleep(WAIT),
+            Next::Done | Next::GivenUp | Next::Standby => {
                 let run = made.command("run", "");
                 let why = format!("stopped before it was learned: {run} goes on");
                 return Err(Failure::Failed(anyhow::anyhow!(why)));
             }
             Next::Again => {}
-            Next::Wait | Next::Standby => thread::sleep(WAIT),
+            Next::Wait => thread::sleep(WAIT),
         }
         if told.elapsed() >= TOLD {
             told = Instant::now();

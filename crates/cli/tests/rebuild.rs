@@ -101,6 +101,22 @@ fn what_is_rebuilt_is_what_it_were_without_the_records() {
     let expected = states(&Home::of(1_000, without).ok(&["run", "--json"]));
     assert_eq!(states(&made), expected);
     assert!(made.contains("\"read\":940"), "{made}");
+    // By how much it differs, and that nothing differs from itself.
+    let diff = |a: &str, b: &str| -> Value {
+        let call = ["models", "diff", "pipeline.toml", a, b, "--records", "200", "--json"];
+        serde_json::from_str(&home.ok(&call)).unwrap()
+    };
+    let other = diff("tree", "clean/tree@1");
+    assert_eq!(other["versions"][0]["records"], 1_000);
+    assert_eq!(other["versions"][1]["records"], 940);
+    assert_eq!(other["answers"]["records"], 200);
+    assert!(other["answers"]["score_difference_max"].as_f64().unwrap() > 0.0, "{other}");
+    assert_ne!(other["sections"]["model"]["equal"], other["sections"]["model"]["bytes"][0]);
+    let same = diff("linear", "linear@4");
+    let (a, b) = (&same["versions"][0]["state_digest"], &same["versions"][1]["state_digest"]);
+    assert_eq!((a, &same["answers"]["different"]), (b, &Value::from(0)));
+    let text = home.ok(&["models", "diff", "pipeline.toml", "linear", "clean/linear"]);
+    assert!(["clean/linear@1", "accuracy", "model", "newest 1,000"].iter().all(|part| text.contains(part)), "{text}");
     // It is a pipeline like any other: it goes on, and can be learned again.
     let more = Home::of(1_300, |row| row >= 1_000);
     fs::copy(more.0.path().join("x.csv"), home.0.path().join("more.csv")).unwrap();

@@ -384,6 +384,46 @@ fn all_of_the_first() -> VirtualLog {
     log
 }
 
+/// What is born of the pipeline as it is.
+fn origin(log: &mut VirtualLog, settings: &Arc<Settings>, without: Vec<Gap>) -> Origin {
+    let (mut fold, mut upto) = (Fold::default(), 0);
+    for (offset, value) in values(log, "p.control") {
+        fold.fold(offset, &value);
+        upto = offset + 1;
+    }
+    let (settings, partitions) = (settings.clone(), fold.partitions.clone());
+    Origin { of: "p.".into(), upto, without, settings, partitions }
+}
+
+#[test]
+fn whoever_dies_while_it_is_born_is_followed() {
+    let gap = Gap { input: "x".into(), partition: 0, from: 150, to: 170 };
+    let two = of(&TWO);
+    let mut expected = None;
+    for turns in [1_000, 1, 4, 8, 12, 16, 20, 24, 28, 32, 40, 50, 60] {
+        let mut log = log();
+        arrive(&mut log, 0..SEVERAL);
+        run(&log, options(&two)).unwrap();
+        let origin = origin(&mut log, &two, vec![gap.clone()]);
+        let made = Options { prefix: "clean.".into(), ..options(&two) };
+        log.create("clean.control", 1, KEEP).unwrap();
+        let mut keeper = Keeper::new(log.client(), made.clone());
+        keeper.bound_turns(20);
+        keeper.begin_from(origin.clone());
+        for now in 0..turns {
+            keeper.turn(now, GO).unwrap();
+        }
+        drop(keeper);
+        let mut keeper = Keeper::new(log.client(), made);
+        keeper.begin_from(origin);
+        finish(&mut keeper).unwrap();
+        let pipeline = keeper.pipeline().unwrap();
+        let digest = pipeline.state_digest("second");
+        assert_eq!(pipeline.counters().read, SEVERAL - 20);
+        assert_eq!(*expected.get_or_insert(digest.clone()), digest, "died after {turns} turns");
+    }
+}
+
 #[test]
 fn a_pipeline_is_born_of_another_as_if_records_had_never_come() {
     let gap = |from, to| Gap { input: "x".into(), partition: 0, from, to };
@@ -393,13 +433,7 @@ fn a_pipeline_is_born_of_another_as_if_records_had_never_come() {
     run(&log, options(&of(&TWO))).unwrap();
     let three = of(&THREE);
     run(&log, options(&three)).unwrap();
-    let (mut fold, mut upto) = (Fold::default(), 0);
-    for (offset, value) in values(&mut log, "p.control") {
-        fold.fold(offset, &value);
-        upto = offset + 1;
-    }
-    let (settings, partitions) = (three.clone(), fold.partitions.clone());
-    let origin = Origin { of: "p.".into(), upto, without, settings, partitions };
+    let origin = origin(&mut log, &three, without);
     let made = Options { prefix: "clean.".into(), ..options(&three) };
     log.create("clean.control", 1, KEEP).unwrap();
     let mut keeper = Keeper::new(log.client(), made.clone());

@@ -11,17 +11,17 @@ use anyhow::{Context, anyhow};
 use crate::{failure::Failure, look, store::Store};
 
 /// A version that is ready to answer.
-pub(super) struct Loaded {
+pub(crate) struct Loaded {
     pub(super) model: String,
     pub(super) version: u64,
     pub(super) state_digest: String,
-    pub(super) predictor: Predictor,
-    pub(super) decoders: Vec<Box<dyn Decoder>>,
+    pub(crate) predictor: Predictor,
+    pub(crate) decoders: Vec<Box<dyn Decoder>>,
 }
 
 impl Loaded {
     /// Reads a version whole, every page and the state held against their digests.
-    pub(super) fn load(
+    pub(crate) fn load(
         log: &mut Store,
         topic: &str,
         published: &Published,

@@ -23,7 +23,7 @@ use alluvium_ledger::{
 };
 use anyhow::anyhow;
 
-use self::loaded::Loaded;
+pub(crate) use self::loaded::Loaded;
 use crate::{
     args,
     failure::Failure,
