@@ -250,13 +250,12 @@ impl<L: Log> Keeper<L> {
         Ok(None)
     }
 
-    /// Looks again if the state topic has grown; else begins at the beginning, if it is still
-    /// there.
+    /// Looks again if the state topic has grown; else begins at the beginning, if that is left.
     fn nothing_verified(&mut self, recovery: &mut Recovery) -> Result<Option<Next>, Trouble> {
         if self.state_has_grown(recovery)? {
             return self.begin_scan(recovery);
         }
-        let earliest = self.control_ends()?.earliest;
+        let earliest = self.ends_of("control")?.earliest;
         if earliest > 0 {
             let why = "no manifest in the state topic can be verified, and control no longer has \
                        its beginning";
@@ -270,14 +269,13 @@ impl<L: Log> Keeper<L> {
     }
 
     fn state_has_grown(&mut self, recovery: &Recovery) -> Result<bool, LogError> {
-        let topic = self.topic("state");
-        let stable = self.log.ends(&topic)?.map_or(0, |ends| ends.partitions[0].stable);
-        Ok(stable > recovery.state_end)
+        Ok(self.ends_of("state")?.stable > recovery.state_end)
     }
 
-    fn control_ends(&mut self) -> Result<PartitionEnds, LogError> {
-        let topic = self.topic("control");
-        Ok(self.log.ends(&topic)?.map(|ends| ends.partitions[0]).unwrap_or_default())
+    /// The ends of a topic of the pipeline's own that has one partition.
+    fn ends_of(&mut self, topic: &str) -> Result<PartitionEnds, LogError> {
+        let ends = self.log.ends(&self.topic(topic))?;
+        Ok(ends.map(|ends| ends.partitions[0]).unwrap_or_default())
     }
 
     /// Stands where the manifest stood.
@@ -287,7 +285,7 @@ impl<L: Log> Keeper<L> {
         manifest: Manifest,
         sections: &Sections,
     ) -> Result<Option<Next>, Trouble> {
-        let earliest = self.control_ends()?.earliest;
+        let earliest = self.ends_of("control")?.earliest;
         if manifest.control.next < earliest {
             if self.state_has_grown(recovery)? {
                 return self.begin_scan(recovery);
@@ -298,7 +296,7 @@ impl<L: Log> Keeper<L> {
         if manifest.control.next > recovery.read_to {
             // Whoever wrote it had read control up to there: either it has grown since our TERM, or
             // it is shorter than it was, and nothing we append may make it seem long enough.
-            let stable = self.control_ends()?.stable;
+            let stable = self.ends_of("control")?.stable;
             if manifest.control.next > stable {
                 let why = format!(
                     "control ends at {stable}, but the newest manifest was written when it had \
