@@ -116,7 +116,12 @@ fn what_is_rebuilt_is_what_it_were_without_the_records() {
     let (a, b) = (&same["versions"][0]["state_digest"], &same["versions"][1]["state_digest"]);
     assert_eq!((a, &same["answers"]["different"]), (b, &Value::from(0)));
     let text = home.ok(&["models", "diff", "pipeline.toml", "linear", "clean/linear"]);
-    assert!(["clean/linear@1", "accuracy", "model", "newest 1,000"].iter().all(|part| text.contains(part)), "{text}");
+    assert!(
+        ["clean/linear@1", "accuracy", "model", "newest 1,000"]
+            .iter()
+            .all(|part| text.contains(part)),
+        "{text}"
+    );
     // It is a pipeline like any other: it goes on, and can be learned again.
     let more = Home::of(1_300, |row| row >= 1_000);
     fs::copy(more.0.path().join("x.csv"), home.0.path().join("more.csv")).unwrap();
@@ -132,9 +137,7 @@ fn what_is_rebuilt_is_what_it_were_without_the_records() {
 fn what_cannot_be_rebuilt_is_refused_with_what_would_be_right() {
     let home = Home::of(300, |_| true);
     home.ok(&["run"]);
-    let said = |span: &str, name: &str| {
-        home.refused(&["rebuild", "--without", span, "--as", name])
-    };
+    let said = |span: &str, name: &str| home.refused(&["rebuild", "--without", span, "--as", name]);
     assert!(said("x:0:290..310", "clean").contains("x:0 was learned from 0 to 300"));
     assert!(said("y:0:1..2", "clean").contains("no input of this pipeline"));
     assert!(said("x:3:1..2", "clean").contains("x:3 was not read yet"));
