@@ -114,7 +114,7 @@ fn example() -> PathBuf {
 fn states(output: &Output) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(&output.stdout);
     let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let summary = events.filter(|event| event["event"] == "summary").last().unwrap();
+    let summary = events.filter(|event| event["event"] == "summary").next_back().unwrap();
     let models = summary["models"].as_object().unwrap().iter();
     models.map(|(name, model)| (name.clone(), model["state_digest"].to_string())).collect()
 }
