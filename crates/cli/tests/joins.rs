@@ -113,8 +113,8 @@ fn example() -> PathBuf {
 /// The newest state of each model, as the summary has it.
 fn states(output: &Output) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(&output.stdout);
-    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let summary = events.filter(|event| event["event"] == "summary").next_back().unwrap();
+    let mut events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let summary = events.rfind(|event| event["event"] == "summary").unwrap();
     let models = summary["models"].as_object().unwrap().iter();
     models.map(|(name, model)| (name.clone(), model["state_digest"].to_string())).collect()
 }
