@@ -83,8 +83,7 @@ fn side(look: &Look, text: &str) -> Result<Side, Failure> {
     let version = find_version(&published, version)?.clone();
     let topic = look.opened.topic("models");
     let sections = look.with(|observer| observer.sections(&topic, &published, &version));
-    let sections =
-        sections.map_err(|why| Failure::Failed(anyhow::anyhow!("{text}: {why}")))?;
+    let sections = sections.map_err(|why| Failure::Failed(anyhow::anyhow!("{text}: {why}")))?;
     let name = format!("{}@{}", version.model, version.version);
     let name = text.split_once('/').map_or(name.clone(), |(other, _)| format!("{other}/{name}"));
     Ok(Side { name, look, published, version, sections })
@@ -215,10 +214,13 @@ fn as_text(sides: &[Side; 2], sections: &[Section], answers: &Answers) -> String
     let is_same = a.version.state_digest == b.version.state_digest;
     let mut lines = vec![
         ("versions", whole),
-        ("state", match is_same {
-            true => "the same bytes".into(),
-            false => tell::table_beside(&header, &parts),
-        }),
+        (
+            "state",
+            match is_same {
+                true => "the same bytes".into(),
+                false => tell::table_beside(&header, &parts),
+            },
+        ),
         ("answers", told(answers)),
     ];
     if let Some((at, here, there)) = &answers.example {

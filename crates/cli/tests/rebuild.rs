@@ -116,7 +116,12 @@ fn what_is_rebuilt_is_what_it_were_without_the_records() {
     let (a, b) = (&same["versions"][0]["state_digest"], &same["versions"][1]["state_digest"]);
     assert_eq!((a, &same["answers"]["different"]), (b, &Value::from(0)));
     let text = home.ok(&["models", "diff", "pipeline.toml", "linear", "clean/linear"]);
-    assert!(["clean/linear@1", "accuracy", "model", "newest 1,000"].iter().all(|part| text.contains(part)), "{text}");
+    assert!(
+        ["clean/linear@1", "accuracy", "model", "newest 1,000"]
+            .iter()
+            .all(|part| text.contains(part)),
+        "{text}"
+    );
     // It is a pipeline like any other: it goes on, and can be learned again.
     let more = Home::of(1_300, |row| row >= 1_000);
     fs::copy(more.0.path().join("x.csv"), home.0.path().join("more.csv")).unwrap();

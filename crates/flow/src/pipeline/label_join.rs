@@ -228,8 +228,11 @@ impl Pipeline {
 
     /// What has waited in vain by now is done with: examples first, then labels.
     pub(super) fn pass_waits(&mut self, effects: &mut Effects) {
-        let Some(mut join) = self.label_join.take() else { return };
         let now = self.now();
+        if self.label_join.as_ref().is_none_or(|join| join.waiting.is_quiet(now)) {
+            return;
+        }
+        let Some(mut join) = self.label_join.take() else { return };
         while let Some((row, id)) = join.waiting.next_in_vain(now) {
             join.waiting.counts.absent += 1;
             if let Some(label) = join.absent {

@@ -1,6 +1,6 @@
 //! What the file says of labels that come by an input of their own, and what is wrong with it.
 
-use alluvium_learn::Place;
+use alluvium_learn::{Bytes, Place};
 
 use super::{
     Mistake, Model,
@@ -14,6 +14,9 @@ use crate::spec::{Absent, Field, Label, LabelKind, Late};
 
 /// The least memory for what waits.
 const PENDING_MIN: u64 = 1 << 20;
+
+/// The most for the rows of all models and the ids: more pages than that a manifest cannot name.
+const PENDING_ALL: u64 = 1 << 30;
 
 impl Planner<'_> {
     /// The join, if labels come by an input of their own.
@@ -34,6 +37,7 @@ impl Planner<'_> {
             .filter(by_label)
             .map(|(index, model)| (index, model.judged.name.to_string()))
             .unzip();
+        self.room(label, names.len() as u64);
         let waiting = Waiting::new(label, names.into_iter())?;
         Some(Box::new(LabelJoin { waiting, key, models, absent, watched: None }))
     }
@@ -98,6 +102,19 @@ impl Planner<'_> {
                 let message = format!("the weight is {}", correct.weight);
                 self.wrong("label.late.correct.weight", message, "from 0 to 1e6");
             }
+        }
+    }
+
+    fn room(&mut self, label: &Label, models: u64) {
+        let all = label.pending_max.0.saturating_mul(models + 1);
+        if all > PENDING_ALL {
+            let shares = match models {
+                1 => "the examples of one model and the ids".to_string(),
+                models => format!("the examples of {models} models and the ids"),
+            };
+            let message = format!("{shares} may come to {}, and 1 GiB can be kept", Bytes(all));
+            let most = Bytes((PENDING_ALL / (models + 1)) >> 20 << 20);
+            self.wrong("label.pending_max", message, format!("at most {most}"));
         }
     }
 

@@ -46,14 +46,14 @@ pub struct Label {
 
     /// The most memory that the waiting examples of a model take, and as much for the ids of all of
     /// them; beyond it the oldest goes, is not learned, and is counted. Raise it for longer waits
-    /// and busier topics: `alluvium check` says what they need. Range: 1 MiB and more. Default:
-    /// `"1 GiB"`.
+    /// and busier topics: `alluvium check` says what they need. Range: 1 MiB and more, and for all
+    /// models and the ids together at most 1 GiB. Default: `"64 MiB"`.
     #[serde(default = "pending_max_default")]
     pub pending_max: Bytes,
 }
 
 fn pending_max_default() -> Bytes {
-    Bytes(1 << 30)
+    Bytes(64 << 20)
 }
 
 /// The label of an example that has waited in vain.

@@ -386,7 +386,8 @@ fn what_cannot_be_joined_is_a_mistake() {
         move |file: &mut Value| file["label"][key] = value.clone()
     };
     assert_eq!(wrong(&|_| {}), "");
-    let cases: [(Change, &str); 9] = [
+    let cases: [(Change, &str); 10] = [
+        (&with("pending_max", "600 MiB".into()), "label.pending_max: the examples of one model"),
         (&without("wait"), "label: it is not said how long an example waits"),
         (&without("match"), "label: it is not said by which id"),
         (&with("match", "a".into()), "label.match: `a` is not an id"),

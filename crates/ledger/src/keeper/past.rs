@@ -194,7 +194,7 @@ impl Replay {
         self.next_join().is_some() || self.next_birth().is_some()
     }
 
-    /// Becomes what another pipeline would be, once its past is learned. Says whether that was.
+    /// Becomes what another pipeline would be, once that past is learned. Says whether it was done.
     pub(super) fn be_born(&mut self, offset: u64, effects: &mut Effects) -> bool {
         let is_over = |past: &mut Box<Past>| {
             matches!(past.whose, Whose::Born(_))

@@ -4,12 +4,14 @@
 //! An example waits from when it came, by the greatest event time so far; that never falls, so what
 //! came first is done first, and no record from the past is done before its label can come.
 
+mod counts;
 mod rows;
 mod shelf;
 mod table;
 
 use alluvium_learn::{Reader, StateError, Time, Writer};
 
+pub use self::counts::LabelCounts;
 pub(super) use self::rows::{Head, Parked};
 use self::{
     rows::{read_head, read_parked, read_settled, write_head},
@@ -21,64 +23,6 @@ use crate::spec::{Label, Late};
 
 /// The section that says what waits; its pages are sections below it.
 pub(super) const SECTION: &str = "waiting";
-
-/// What was counted of labels that come by an input of their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LabelCounts {
-    /// Examples that got the label that came for them.
-    pub labelled: u64,
-    /// Of these, labels that came before their example.
-    pub early: u64,
-    /// Examples that waited in vain: learned as `absent`, or not at all where that is left out.
-    pub absent: u64,
-    /// Labels for an example that has the same one already.
-    pub duplicate: u64,
-    /// Labels for an example that has another one already: to the dead letters.
-    pub conflicting: u64,
-    /// Labels whose example had waited in vain.
-    pub late: u64,
-    /// Of these, labels by which the example was learned again.
-    pub corrected: u64,
-    /// Labels whose example never came: to the dead letters.
-    pub unmatched: u64,
-    /// Examples of an id that another one has; answered, and not kept.
-    pub repeated: u64,
-    /// Examples and labels that had to go before their time, for want of room.
-    pub pushed_out: u64,
-}
-
-impl LabelCounts {
-    /// Each count with its name, in one order.
-    pub fn named(&self) -> [(&'static str, u64); 10] {
-        [
-            ("labelled", self.labelled),
-            ("early", self.early),
-            ("absent", self.absent),
-            ("duplicate", self.duplicate),
-            ("conflicting", self.conflicting),
-            ("late", self.late),
-            ("corrected", self.corrected),
-            ("unmatched", self.unmatched),
-            ("repeated", self.repeated),
-            ("pushed_out", self.pushed_out),
-        ]
-    }
-
-    fn all(&mut self) -> [&mut u64; 10] {
-        [
-            &mut self.labelled,
-            &mut self.early,
-            &mut self.absent,
-            &mut self.duplicate,
-            &mut self.conflicting,
-            &mut self.late,
-            &mut self.corrected,
-            &mut self.unmatched,
-            &mut self.repeated,
-            &mut self.pushed_out,
-        ]
-    }
-}
 
 /// What is known of an id.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,6 +58,9 @@ pub(super) struct Waiting {
     settled: Shelf,
     table: Table,
     pub(super) counts: LabelCounts,
+    /// Before that time nothing is due: what is at the front of each shelf is only looked at from
+    /// then on. No part of the state.
+    quiet_until: Time,
     scratch: Writer,
 }
 
@@ -163,6 +110,7 @@ impl Waiting {
             settled: Shelf::default(),
             table: Table::default(),
             counts: LabelCounts::default(),
+            quiet_until: Time::MIN,
             scratch: Writer::new(),
         })
     }
@@ -251,6 +199,7 @@ impl Waiting {
             shelf.rows.push(number, to.bytes());
         }
         self.table.set(head.id, tagged(number, WAITS));
+        self.quiet_until = self.quiet_until.min(head.due);
         self.make_room();
         number
     }
@@ -309,9 +258,11 @@ impl Waiting {
         to.clear();
         to.u64(id);
         to.f64(label);
-        to.i64(now.saturating_add_unsigned(self.wait));
+        let due = now.saturating_add_unsigned(self.wait);
+        to.i64(due);
         to.u32(partition);
         to.u64(offset);
+        self.quiet_until = self.quiet_until.min(due);
         self.parked.push(number, to.bytes());
         self.table.set(id, tagged(number, PARKED));
         while self.parked.bytes() > self.bytes_max {
@@ -340,8 +291,10 @@ impl Waiting {
         let to = &mut self.scratch;
         to.clear();
         to.u64(id);
-        to.i64(now.saturating_add_unsigned(self.wait.max(self.kept_on)));
+        let until = now.saturating_add_unsigned(self.wait.max(self.kept_on));
+        to.i64(until);
         to.u64(row);
+        self.quiet_until = self.quiet_until.min(until);
         to.option_f64(label);
         self.settled.push(number, to.bytes());
         self.table.set(id, tagged(number, SETTLED));
@@ -366,6 +319,22 @@ impl Waiting {
             self.take_out(number);
         }
         self.has_other_rows = false;
+        self.quiet_until = self.next_event();
+    }
+
+    /// Whether nothing is done with by that time, and nothing has to go for want of room.
+    pub(super) fn is_quiet(&self, now: Time) -> bool {
+        now < self.quiet_until && self.settled.bytes() <= self.bytes_max
+    }
+
+    /// When what is at the front of a shelf is done with, or forgotten.
+    fn next_event(&self) -> Time {
+        let settled = self.settled.first_from(0).and_then(|(_, row)| read_settled(row));
+        let kept_on = self.heads.first_from(0).filter(|(number, _)| *number < self.closed);
+        let kept_on = kept_on.and_then(|(_, row)| read_head(row)).map(|(head, _)| head.due);
+        let kept_on = kept_on.map(|due| due.saturating_add_unsigned(self.kept_on));
+        let events = [self.next_due(), settled.map(|settled| settled.until), kept_on];
+        events.into_iter().flatten().min().unwrap_or(Time::MAX)
     }
 
     fn take_out(&mut self, row: u64) {
@@ -532,6 +501,7 @@ mod tests {
         waiting.settle(7, None, row, 100);
         assert_eq!(waiting.known(7, 199), Known::Settled { label: None, row });
         waiting.forget(199);
+        assert!(waiting.is_quiet(199) && !waiting.is_quiet(200));
         assert_eq!((waiting.known(7, 200), waiting.settled.rows()), (Known::Nothing, 1));
         waiting.forget(200);
         assert_eq!((waiting.settled.rows(), waiting.table.get(7)), (0, None));
