@@ -440,6 +440,33 @@ fn a_label_finds_its_example_by_another_path() {
     assert_eq!(reasons(&outputs(&effects)), ["missing"]);
 }
 
+/// A model that begins in the middle has nothing of what waits already, and learns what comes.
+#[test]
+fn a_model_that_begins_here_learns_from_here_on() {
+    let mut both = file();
+    both["model"]["tree"] = json!({ "use": ["a"], "learner": { "hoeffding_tree": {} } });
+    let (mut pipeline, mut alone) = (pipeline(&file()), self::pipeline(&file()));
+    let events = events(9, 600);
+    let (before, after) = events.split_at(events.len() / 2);
+    let (mut offsets, mut places) = ([0, 0], [0, 0]);
+    take(&mut pipeline, before, &mut offsets);
+    take(&mut alone, before, &mut places);
+    let settings = std::sync::Arc::new(Settings::of(&super::spec(&both)));
+    let decision = alluvium_flow::Decision::Begin { settings };
+    pipeline.step(Input::Decided(&decision), &mut Effects::default());
+    let fresh = pipeline.state_digest("tree").unwrap();
+    assert!(pipeline.labels().unwrap().examples > 50);
+    take(&mut pipeline, after, &mut offsets);
+    take(&mut alone, after, &mut places);
+    assert_eq!(pipeline.state_digest("linear"), alone.state_digest("linear"));
+    assert_eq!(pipeline.labels().unwrap().counts, alone.labels().unwrap().counts);
+    assert_ne!(pipeline.state_digest("tree").unwrap(), fresh);
+    let sections = pipeline.save();
+    let mut again = self::pipeline(&both);
+    again.restore(&sections).unwrap();
+    assert_eq!(again.save(), sections);
+}
+
 /// A second model changes nothing of the first; with another one beside it, or taken away.
 #[test]
 fn a_model_beside_changes_nothing_of_the_first() {
