@@ -119,6 +119,7 @@ fn learned(pipeline: &Pipeline) -> Value {
         "labels": pipeline.labels().map(|labels| labels::json(&labels)),
         "alarms": counters.alarms,
         "time": counters.time,
+        "watermark": counters.watermark,
         "models": models,
         "baselines": baselines,
         "champion": champion,

@@ -64,7 +64,7 @@ impl Reason {
             Reason::UnknownClass => "is a class that is not in the list",
             Reason::BadTime => "cannot be read as an event time",
             Reason::Ahead => "is further ahead of the log's own timestamp than `ahead_max`",
-            Reason::Late => "is further behind the greatest event time so far than `late_max`",
+            Reason::Late => "is further behind the watermark than `late_max`",
         }
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         );
         assert_eq!(
             words(Reason::Late, Some(2)),
-            "the event time is further behind the greatest event time so far than `late_max`"
+            "the event time is further behind the watermark than `late_max`"
         );
         assert_eq!(words(Reason::NotUtf8, None), "the record is not UTF-8");
     }

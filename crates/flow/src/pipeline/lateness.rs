@@ -1,7 +1,9 @@
 //! Event time: where an input has it, which records come too late, and when time alone has
 //! something to do.
 //!
-//! The watermark is the greatest event time so far in the merged order, one for the whole pipeline.
+//! The watermark is the greatest key so far in the order of records, one for the whole pipeline: of
+//! each partition the lesser of two neighbouring event times. So one record alone moves nothing,
+//! and what comes in order is never late, however far the records of another partition lie apart.
 //! It is part of the state, so whether a record is late is a function of the order.
 
 use alluvium_learn::{Over, Time};
@@ -44,7 +46,7 @@ impl Pipeline {
     /// Whether a record comes too late to be learned.
     pub(super) fn lateness(&self, input: usize, time: Time) -> Option<Refusal> {
         let input = &self.inputs[input];
-        let (late_max, watermark) = (input.late_max?, self.counters.time?);
+        let (late_max, watermark) = (input.late_max?, self.counters.watermark?);
         let is_late = time.saturating_add_unsigned(late_max) < watermark;
         // Counted as the decoder counts: fields, then the label, then the time.
         let field = Some(input.decode.fields.len() as u16 + 1);
@@ -56,7 +58,7 @@ impl Pipeline {
     pub fn explained(&self, run: &Run<'_>, row: usize, refusal: Refusal) -> String {
         let described = refusal.describe(&self.inputs[run.input].decode);
         let time = run.rows.times[row];
-        match (refusal.reason, self.counters.time) {
+        match (refusal.reason, self.counters.watermark) {
             (Reason::Late, Some(watermark)) => {
                 format!("{described}: {} after {}", shown(time), shown(watermark))
             }
@@ -90,6 +92,7 @@ impl Pipeline {
     /// Time passes without records.
     pub(super) fn pass_time(&mut self, time: Time, effects: &mut crate::Effects) {
         self.counters.time = self.counters.time.max(Some(time));
+        self.counters.watermark = self.counters.watermark.max(Some(time));
         self.pass_waits(effects);
         self.settle();
         let is_by_time = matches!(self.spec.versions.every, Over::Time(_));

@@ -48,6 +48,7 @@ pub use self::{
 };
 use crate::{
     Settings,
+    order::OrderKey,
     spec::{Answer, LabelKind, Spec},
 };
 
@@ -109,6 +110,11 @@ pub struct Counters {
     pub refused_by: BTreeMap<String, u64>,
     /// The next offset of each input partition.
     pub positions: BTreeMap<(Arc<str>, u32), u64>,
+    /// How far event time has come for certain: the greatest key so far in the order of records, so
+    /// that one record alone moves nothing. What lies far behind it is late.
+    pub watermark: Option<Time>,
+    /// Where each input partition stands in the order.
+    pub orders: BTreeMap<(Arc<str>, u32), OrderKey>,
 }
 
 /// Room that is used again for each record.

@@ -3,6 +3,7 @@
 use alluvium_learn::{Reader, State, StateError, Writer};
 
 use super::{Counters, Pipeline, Sections, model::saved};
+use crate::order::OrderKey;
 
 /// The section of the classes' names; part of every version.
 pub(super) const CLASSES: &str = "classes";
@@ -113,7 +114,7 @@ impl Pipeline {
     fn save_counters(&self) -> Vec<u8> {
         let Counters { steps, read, learned, refused, alarms, .. } = self.counters;
         let mut to = Writer::new();
-        to.u16(1);
+        to.u16(2);
         for count in [steps, read, learned, refused, alarms, self.counters.names_without_room] {
             to.u64(count);
         }
@@ -134,11 +135,19 @@ impl Pipeline {
             to.u64(*position);
         }
         to.blob(&self.refusals.to_bytes());
+        to.bool(self.counters.watermark.is_some());
+        to.i64(self.counters.watermark.unwrap_or(0));
+        to.len(self.counters.orders.len());
+        for ((input, partition), order) in &self.counters.orders {
+            to.str(input);
+            to.u32(*partition);
+            order.save(&mut to);
+        }
         to.into_bytes()
     }
 
     fn restore_counters(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
-        from.format("the counters", 1)?;
+        let format = from.format("the counters", 2)?;
         let mut counters = Counters {
             steps: from.u64()?,
             read: from.u64()?,
@@ -162,6 +171,15 @@ impl Pipeline {
             counters.positions.insert(place, from.u64()?);
         }
         self.refusals.restore(from.blob()?);
+        // Format 1 had no watermark of its own.
+        if format > 1 {
+            let is_some = from.bool()?;
+            counters.watermark = Some(from.i64()?).filter(|_| is_some);
+            for _ in 0..from.len(13)? {
+                let place = (from.str()?.into(), from.u32()?);
+                counters.orders.insert(place, OrderKey::read(from)?);
+            }
+        }
         self.counters = counters;
         Ok(())
     }

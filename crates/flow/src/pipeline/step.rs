@@ -62,6 +62,8 @@ impl Pipeline {
     fn records(&mut self, run: &Run<'_>, effects: &mut Effects) {
         let name = self.inputs[run.input].name.clone();
         let mut position = None;
+        let partition = (name.clone(), run.partition);
+        let mut order = self.counters.orders.get(&partition).copied().unwrap_or_default();
         for index in run.range.clone() {
             if index % AHEAD == 0 && !self.inputs[run.input].is_label {
                 self.look_ahead(run.rows, index);
@@ -71,13 +73,18 @@ impl Pipeline {
             self.counters.read += 1;
             let place = Some((&*name, run.partition, record.offset));
             self.scratch.emitter.begin(self.counters.steps, place);
-            match run.rows.refusals[index] {
+            let refusal = run.rows.refusals[index];
+            let time = Some(run.rows.times[index]).filter(|_| refusal.is_none());
+            let key = time.map(|time| order.of(Some(time)));
+            order.take(time);
+            match refusal {
                 Some(refusal) => self.refuse(run, index, refusal, effects),
                 None if self.inputs[run.input].is_label => {
                     self.label_came(run, index, &record, effects);
                 }
                 None => self.record(run, index, &record, effects),
             }
+            self.counters.watermark = self.counters.watermark.max(key);
             self.pass_waits(effects);
             if self.is_due() {
                 self.moved(&name, run.partition, record.offset + 1);
@@ -90,6 +97,7 @@ impl Pipeline {
             }
         }
         self.settle();
+        self.counters.orders.insert(partition, order);
         if let Some(position) = position {
             self.moved(&name, run.partition, position);
         }

@@ -35,7 +35,7 @@ pub struct Input {
     #[serde(default)]
     pub time: Option<EventTime>,
 
-    /// How far a record's event time may lie behind the greatest one so far, of all inputs; one
+    /// How far a record's event time may lie behind the watermark, that of all inputs; one
     /// that is later than that is refused, as `late`. Raising it takes more of what comes late.
     /// Range: 0 ms and more. Default: left out, so that nothing is too late.
     #[serde(default, skip_serializing_if = "Option::is_none")]

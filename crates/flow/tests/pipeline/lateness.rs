@@ -46,9 +46,25 @@ fn what_is_later_than_late_max_is_refused_and_told_with_both_times() {
     assert_eq!(letter["at"], "x:0:2");
     assert_eq!(
         letter["explained"],
-        "the event time is further behind the greatest event time so far than `late_max`: \
+        "the event time is further behind the watermark than `late_max`: \
          2026-11-21T12:59:49.999Z after 2026-11-21T13:00:00.000Z"
     );
+}
+
+/// A sparse partition is read as early as its record before, so its times must not make those of a
+/// busy one late.
+#[test]
+fn one_record_alone_makes_nothing_late() {
+    let mut pipeline = pipeline(&timed(json!({ "late_max": "10 s" })));
+    let times = [1_000, 2_000, HOUR, 3_000, 4_000].map(|time| time + HOUR);
+    at(&mut pipeline, 3 * HOUR, &times);
+    assert_eq!((refused(&pipeline), pipeline.counters().time), (vec![], Some(2 * HOUR)));
+    // Two of them agree.
+    at(&mut pipeline, 3 * HOUR, &[2 * HOUR, 2 * HOUR, HOUR + 5_000]);
+    assert_eq!(refused(&pipeline), [("late", 1)]);
+    let mut again = crate::pipeline(&timed(json!({ "late_max": "10 s" })));
+    again.restore(&pipeline.save()).unwrap();
+    assert_eq!((again.counters(), again.save()), (pipeline.counters(), pipeline.save()));
 }
 
 #[test]
