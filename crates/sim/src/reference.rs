@@ -410,6 +410,7 @@ impl<'a> Trainer<'a> {
         }
         let time = self.time_of(at, landed);
         let came = time.and_then(|time| self.came(at, landed, time));
+        time.into_iter().for_each(|time| self.labels.passed(at, time));
         let (batch, rows, partition) = (&batch, &rows, at.partition);
         self.step(Input::Records(Run { input, partition, batch, rows, range: 0..1 }));
         self.label_join(came.as_ref(), time.filter(|_| came.is_some()));

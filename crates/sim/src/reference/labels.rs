@@ -24,6 +24,10 @@ pub(super) enum Came {
 #[derive(Default)]
 pub(super) struct Plain {
     now: Option<Time>,
+    /// The greatest of what two neighbouring times of a partition agree on.
+    watermark: Option<Time>,
+    /// Of each partition what two neighbours agreed on so far, and the newest time.
+    agreed: BTreeMap<(String, u32), (Time, Time)>,
     /// Examples, and when they have waited in vain.
     waits: VecDeque<(String, Time)>,
     parked: VecDeque<(String, Time)>,
@@ -59,16 +63,29 @@ impl Plain {
     /// Somebody reset everything.
     pub(super) fn forget_all(&mut self) {
         let (now, learned, before) = (self.now, self.learned, self.ever());
-        *self = Plain { now, learned, before, ..Plain::default() };
+        let (watermark, agreed) = (self.watermark, std::mem::take(&mut self.agreed));
+        *self = Plain { now, watermark, agreed, learned, before, ..Plain::default() };
     }
 
     /// Whether a record of that time comes too late to be taken.
     fn is_late(&self, time: Time, late_max: Option<u64>) -> bool {
-        let behind = self.now.map_or(0, |now| now - time);
+        let behind = self.watermark.map_or(0, |watermark| watermark - time);
         late_max.is_some_and(|most| behind > most as Time)
     }
 
+    /// A record of that time was read, late or not.
+    pub(super) fn passed(&mut self, at: &At, time: Time) {
+        let place = (at.input.to_string(), at.partition);
+        let (agreed, newest) = self.agreed.get(&place).copied().unwrap_or((Time::MIN, time));
+        let agreed = agreed.max(newest.min(time));
+        self.agreed.insert(place, (agreed, time));
+        self.watermark = self.watermark.max(Some(agreed));
+    }
+
     fn take(&mut self, came: Option<&Came>, time: Option<Time>, settings: &Label) {
+        if came.is_none() {
+            self.watermark = self.watermark.max(time);
+        }
         self.now = self.now.max(time);
         // Where nothing was ever read, nothing waits.
         let Some(now) = self.now else { return };
