@@ -16,7 +16,7 @@ use crate::{
     failure::Failure,
     labels::{self, Need},
     last_run::{self, LastRun},
-    look::Look,
+    look::{Look, Standing},
     open::Opened,
     plain,
     screen::{paint::Paint, say},
@@ -228,7 +228,11 @@ impl Plan {
             inputs.push(input_plan(log.as_mut(), name, input)?);
         }
         let control = topic_records(log.as_mut(), &opened.topic("control"))?;
-        let mut look = if log.is_some() { Some(Look::of(opened.clone())?) } else { None };
+        let standing = match log {
+            Some(_) => Some(Look::of(opened.clone())?.standing()?),
+            None => None,
+        };
+        let kept = standing.as_ref().and_then(Standing::pipeline);
         let baselines = pipeline.judges().filter(|(_, _, is_model)| !is_model);
         Ok(Plan {
             pipeline: spec.name.clone(),
@@ -241,11 +245,11 @@ impl Plan {
             },
             inputs,
             fields: fields(spec, &pipeline),
-            label: label(spec, look.as_mut())?,
+            label: label(spec, kept)?,
             steps: steps(spec, &pipeline),
             models: models(spec, &pipeline),
             baselines: baselines.map(|(name, _, _)| name.to_string()).collect(),
-            memory: memory(opened, &pipeline, look.as_mut())?,
+            memory: memory(opened, &pipeline, kept),
             judge: judge(spec, &pipeline),
             versions: VersionsPlan {
                 every: spec.versions.every.to_string(),
@@ -259,25 +263,17 @@ impl Plan {
 }
 
 /// What the learned state takes at first, and as it was last kept.
-fn memory(
-    opened: &Opened,
-    pipeline: &Pipeline,
-    look: Option<&mut Look>,
-) -> Result<MemoryPlan, Failure> {
-    let kept = match look {
-        None => None,
-        Some(look) => look.standing()?.pipeline().map(Pipeline::memory),
-    };
+fn memory(opened: &Opened, pipeline: &Pipeline, kept: Option<&Pipeline>) -> MemoryPlan {
     let bounds = opened.spec.model.values().filter_map(|model| {
         let whole = serde_json::to_value(&model.learner).ok()?;
         let bound = whole[model.learner.name()]["memory_max"].as_str()?.parse::<Bytes>();
         bound.ok().map(|bytes| bytes.0)
     });
-    Ok(MemoryPlan {
+    MemoryPlan {
         at_first: pipeline.memory().into(),
-        kept: kept.map(MemoryBytes::from),
+        kept: kept.map(|kept| kept.memory().into()),
         models_at_most: bounds.sum(),
-    })
+    }
 }
 
 /// How many records a topic holds, and in how many partitions; `None`: it is not there.
@@ -335,7 +331,7 @@ fn shown(setting: &Option<impl Serialize>) -> Option<String> {
     }
 }
 
-fn label(spec: &Spec, look: Option<&mut Look>) -> Result<Option<LabelPlan>, Failure> {
+fn label(spec: &Spec, kept: Option<&Pipeline>) -> Result<Option<LabelPlan>, Failure> {
     let Some(label) = &spec.label else { return Ok(None) };
     let (kind, classes, classes_max) = match &label.kind {
         LabelKind::Number(_) => ("number", Vec::new(), None),
@@ -345,20 +341,17 @@ fn label(spec: &Spec, look: Option<&mut Look>) -> Result<Option<LabelPlan>, Fail
         }
     };
     let field = label.field.clone();
-    let join = join(label, look)?;
+    let join = join(label, kept)?;
     Ok(Some(LabelPlan { field, kind, classes, classes_max, join }))
 }
 
 /// How labels find their records. What cannot fit is refused.
-fn join(label: &Label, look: Option<&mut Look>) -> Result<Option<JoinPlan>, Failure> {
+fn join(label: &Label, kept: Option<&Pipeline>) -> Result<Option<JoinPlan>, Failure> {
     let (Some(input), Some(matches), Some(wait)) = (&label.input, &label.matches, label.wait)
     else {
         return Ok(None);
     };
-    let kept = match look {
-        None => None,
-        Some(look) => look.standing()?.pipeline().and_then(Pipeline::labels),
-    };
+    let kept = kept.and_then(Pipeline::labels);
     let need = kept.as_ref().and_then(|labels| Need::of(labels, wait));
     let text = need.map(|need| need.text(wait, label.pending_max));
     if need.is_some_and(|need| need.bytes > label.pending_max.0) {

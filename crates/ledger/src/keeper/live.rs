@@ -226,8 +226,7 @@ impl<L: Log> Keeper<L> {
             if is_unnamed && matches!(error, LogError::Damaged { .. }) && office.goal.is_some() {
                 return Ok(Some(office.cut(false)));
             }
-            let is_asked = !office.replay.fold.requests.is_empty();
-            return Ok(is_asked.then(|| office.empty_cut()));
+            return Ok(office.otherwise());
         }
         let is_short = office.replay.fold.caught_up() && !office.goal_reached();
         if (office.goal.is_none() || is_short)

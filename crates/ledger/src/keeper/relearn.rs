@@ -76,8 +76,7 @@ impl Relearn {
     /// # Errors
     /// When the log fails, or the beginning of control has expired.
     pub fn new(log: &mut dyn Log, control: &str) -> Result<Relearn, RelearnError> {
-        let ends = log.ends(control)?.map(|ends| ends.partitions[0]).unwrap_or_default();
-        Relearn::from_the_beginning(log, control, ends.stable, Replay::default())
+        Relearn::from_the_beginning(log, control, None, Replay::default())
     }
 
     /// The same for what joins, and on as control grows.
@@ -87,7 +86,7 @@ impl Relearn {
         (lens, without): (Lens, Vec<Gap>),
     ) -> Result<Relearn, RelearnError> {
         let replay = Replay::through(Some(lens), without);
-        Relearn::from_the_beginning(log, control, u64::MAX, replay)
+        Relearn::from_the_beginning(log, control, Some(u64::MAX), replay)
     }
 
     /// Begins at the beginning, and goes on to an offset of control, as if some records had never
@@ -98,13 +97,14 @@ impl Relearn {
         to: u64,
         without: Vec<Gap>,
     ) -> Result<Relearn, RelearnError> {
-        Relearn::from_the_beginning(log, control, to, Replay::through(None, without))
+        Relearn::from_the_beginning(log, control, Some(to), Replay::through(None, without))
     }
 
+    /// Goes on to an offset of control, or to where it ends now.
     fn from_the_beginning(
         log: &mut dyn Log,
         control: &str,
-        to: u64,
+        to: Option<u64>,
         replay: Replay,
     ) -> Result<Relearn, RelearnError> {
         let ends = log.ends(control)?.map(|ends| ends.partitions[0]).unwrap_or_default();
@@ -112,6 +112,7 @@ impl Relearn {
             let why = format!("{control} begins at {}", ends.earliest);
             return Err(Halt::Expired(why).into());
         }
+        let to = to.unwrap_or(ends.stable);
         let (topic, control) = (control.to_string(), Stretch::open(log, control, 0, 0, to)?);
         Ok(Relearn { replay, topic, control, batch: Batch::new() })
     }

@@ -95,7 +95,7 @@ impl Snapshots {
     /// Whether the newest manifest holds all there is.
     pub(super) fn is_level(&self, pipeline: Option<&Pipeline>) -> bool {
         let steps = pipeline.map_or(0, Pipeline::steps);
-        self.running.is_none() && self.verified.last().map_or(0, |m| m.step) == steps
+        self.running.is_none() && self.newest_step() == steps
     }
 
     /// Whether a manifest is due and could be taken now.
@@ -105,7 +105,7 @@ impl Snapshots {
     }
 
     fn is_due(&self, steps: u64, now: Time, every_steps: u64, every_ms: Time) -> bool {
-        let newest = self.verified.last().map_or(0, |manifest| manifest.step);
+        let newest = self.newest_step();
         if steps == newest {
             return false;
         }
