@@ -1,6 +1,11 @@
 //! The smallest cases of mistakes that the simulator has found, each played by hand.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/append.rs"]
+mod append;
+#[path = "support/options.rs"]
+mod options;
+
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use alluvium_flow::{
@@ -17,6 +22,8 @@ use alluvium_ledger::{
     read::Observer,
 };
 use alluvium_sim::{Faults, VirtualLog};
+use append::append;
+use options::options;
 use serde_json::json;
 
 const KEEP: Policy = Policy::Delete { retention_ms: None };
@@ -42,24 +49,6 @@ fn settings_with(runs: &str, more: serde_json::Value) -> Arc<Settings> {
     Arc::new(Settings::of(&spec))
 }
 
-fn options(settings: &Arc<Settings>) -> Options {
-    Options {
-        prefix: "p.".into(),
-        by: "a test".into(),
-        settings: settings.clone(),
-        follow: false,
-        cut_records_max: 100,
-        snapshot_steps: 1000,
-        snapshot_ms: 1_000_000,
-        buffer_bytes: 1 << 20,
-        waiting_bytes: 1 << 20,
-        cut_ms: 0,
-        retry_ms: 1,
-        tick_ms: None,
-        refused_share_max: 1.0,
-    }
-}
-
 /// A log with an input of so many records, and a control topic.
 fn log_with(records: u64) -> VirtualLog {
     let mut log = VirtualLog::new(7, Faults::none());
@@ -70,14 +59,6 @@ fn log_with(records: u64) -> VirtualLog {
         append(&mut log, "x", format!("{record},{record}").as_bytes());
     }
     log
-}
-
-fn append(log: &mut VirtualLog, topic: &str, value: &[u8]) {
-    let mut appender = log.appender().unwrap();
-    let route = appender.route(topic, 0).unwrap();
-    let headers = Headers::default();
-    appender.submit(route, Outgoing { time: 0, key: None, value: Some(value), headers });
-    appender.poll(&mut Vec::new()).unwrap();
 }
 
 fn request(log: &mut VirtualLog, ask: Decision) {

@@ -2,6 +2,9 @@
 //! nothing of what is learned.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/options.rs"]
+mod options;
+
 use std::sync::Arc;
 
 use alluvium_flow::{Headers, Labels, Settings, spec::Spec};
@@ -10,6 +13,7 @@ use alluvium_ledger::{
     log::{Log, Outgoing, Policy},
 };
 use alluvium_sim::{Faults, Random, VirtualLog};
+use options::options;
 use serde_json::{Value, json};
 
 /// Records of each of the three partitions.
@@ -151,21 +155,7 @@ impl Case {
     }
 
     fn options(&self) -> Options {
-        Options {
-            prefix: "p.".into(),
-            by: "a test".into(),
-            settings: self.settings.clone(),
-            follow: false,
-            cut_records_max: 1_000,
-            snapshot_steps: 1000,
-            snapshot_ms: 1_000_000,
-            buffer_bytes: 1 << 20,
-            waiting_bytes: 1 << 20,
-            cut_ms: 0,
-            retry_ms: 1,
-            tick_ms: None,
-            refused_share_max: 1.0,
-        }
+        Options { cut_records_max: 1_000, ..options(&self.settings) }
     }
 
     /// What comes of it, in whatever order it is fetched.

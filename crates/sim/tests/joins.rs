@@ -1,15 +1,22 @@
 //! Models that join a pipeline, and models that leave it, each case played by hand.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/append.rs"]
+mod append;
+#[path = "support/options.rs"]
+mod options;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use alluvium_flow::{Batch, Decision, Effects, Gap, Headers, Joins, News, Settings, spec::Spec};
+use alluvium_flow::{Batch, Decision, Effects, Gap, Joins, News, Settings, spec::Spec};
 use alluvium_ledger::{
     control::{Control, Fold, Origin},
     keeper::{Halt, Keeper, Next, Options, Relearn, Relearned, Signals},
-    log::{Log, Outgoing, Policy, Polled, Span},
+    log::{Log, Policy, Polled, Span},
 };
 use alluvium_sim::{Faults, VirtualLog};
+use append::append;
+use options::options;
 use serde_json::{Value, json};
 
 const KEEP: Policy = Policy::Delete { retention_ms: None };
@@ -61,22 +68,9 @@ fn of(models: &[&str]) -> Arc<Settings> {
     settings(&file(models))
 }
 
-fn options(settings: &Arc<Settings>) -> Options {
-    Options {
-        prefix: "p.".into(),
-        by: "a test".into(),
-        settings: settings.clone(),
-        follow: false,
-        cut_records_max: 7,
-        snapshot_steps: 1000,
-        snapshot_ms: 1_000_000,
-        buffer_bytes: 1 << 12,
-        waiting_bytes: 1 << 20,
-        cut_ms: 0,
-        retry_ms: 1,
-        tick_ms: None,
-        refused_share_max: 1.0,
-    }
+/// Small cuts, and little room to read ahead.
+fn small(settings: &Arc<Settings>) -> Options {
+    Options { cut_records_max: 7, buffer_bytes: 1 << 12, ..options(settings) }
 }
 
 fn log() -> VirtualLog {
@@ -85,14 +79,6 @@ fn log() -> VirtualLog {
         log.create(topic, 1, KEEP).unwrap();
     }
     log
-}
-
-fn append(log: &mut VirtualLog, topic: &str, value: &[u8]) {
-    let mut appender = log.appender().unwrap();
-    let route = appender.route(topic, 0).unwrap();
-    let headers = Headers::default();
-    appender.submit(route, Outgoing { time: 0, key: None, value: Some(value), headers });
-    appender.poll(&mut Vec::new()).unwrap();
 }
 
 /// Lets records arrive; some are turned away, and some have gaps.
@@ -136,7 +122,7 @@ fn finish(keeper: &mut Keeper<VirtualLog>) -> Result<Vec<News>, Halt> {
 
 /// The identity of each model where all is learned.
 fn digests(log: &VirtualLog, settings: &Arc<Settings>) -> BTreeMap<String, String> {
-    let mut keeper = Keeper::new(log.client(), options(settings));
+    let mut keeper = Keeper::new(log.client(), small(settings));
     finish(&mut keeper).unwrap();
     let pipeline = keeper.pipeline().unwrap();
     let names = pipeline.judges().filter(|(_, _, is_model)| *is_model);
@@ -161,12 +147,12 @@ const THREE: [&str; 3] = ["first", "second", "third"];
 fn joined(ask: impl Fn(&mut VirtualLog)) -> (VirtualLog, Vec<News>) {
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
-    let mut news = run(&log, options(&of(&TWO))).unwrap();
+    let mut news = run(&log, small(&of(&TWO))).unwrap();
     ask(&mut log);
     arrive(&mut log, SEVERAL..SEVERAL + 45);
-    news.extend(run(&log, options(&of(&THREE))).unwrap());
+    news.extend(run(&log, small(&of(&THREE))).unwrap());
     arrive(&mut log, SEVERAL + 45..2 * SEVERAL);
-    news.extend(run(&log, options(&of(&THREE))).unwrap());
+    news.extend(run(&log, small(&of(&THREE))).unwrap());
     (log, news)
 }
 
@@ -175,12 +161,12 @@ fn all_along(models: &[&str], ask: impl Fn(&mut VirtualLog)) -> (VirtualLog, Vec
     let mut log = log();
     let settings = of(models);
     arrive(&mut log, 0..SEVERAL);
-    let mut news = run(&log, options(&settings)).unwrap();
+    let mut news = run(&log, small(&settings)).unwrap();
     ask(&mut log);
     arrive(&mut log, SEVERAL..SEVERAL + 45);
-    news.extend(run(&log, options(&settings)).unwrap());
+    news.extend(run(&log, small(&settings)).unwrap());
     arrive(&mut log, SEVERAL + 45..2 * SEVERAL);
-    news.extend(run(&log, options(&settings)).unwrap());
+    news.extend(run(&log, small(&settings)).unwrap());
     (log, news)
 }
 
@@ -255,9 +241,9 @@ fn whoever_dies_while_something_joins_is_followed() {
     for deaths in [1, 2, 5, 9, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 40, 60] {
         let mut log = log();
         arrive(&mut log, 0..SEVERAL);
-        run(&log, options(&of(&TWO))).unwrap();
+        run(&log, small(&of(&TWO))).unwrap();
         arrive(&mut log, SEVERAL..2 * SEVERAL);
-        let mut keeper = Keeper::new(log.client(), options(&of(&THREE)));
+        let mut keeper = Keeper::new(log.client(), small(&of(&THREE)));
         keeper.bound_turns(40);
         for now in 0..deaths * 3 {
             keeper.turn(now, GO).unwrap();
@@ -281,8 +267,8 @@ fn whoever_dies_while_something_joins_is_followed() {
 fn the_present_goes_on_while_the_past_is_learned() {
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
-    run(&log, options(&of(&TWO))).unwrap();
-    let mut keeper = Keeper::new(log.client(), Options { follow: true, ..options(&of(&THREE)) });
+    run(&log, small(&of(&TWO))).unwrap();
+    let mut keeper = Keeper::new(log.client(), Options { follow: true, ..small(&of(&THREE)) });
     keeper.bound_turns(8);
     let (mut joining, mut news, mut now) = (Vec::new(), Vec::new(), 0);
     while !news.iter().any(|news| matches!(news, News::Joined { .. })) {
@@ -307,14 +293,14 @@ fn the_present_goes_on_while_the_past_is_learned() {
 fn a_past_that_has_expired_halts_and_what_joins_may_begin_here() {
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
-    run(&log, options(&of(&TWO))).unwrap();
+    run(&log, small(&of(&TWO))).unwrap();
     log.expire("x", 0, 50);
     let wanted = of(&THREE);
-    let Err(Halt::Changed { unfit: Some(why), .. }) = run(&log, options(&wanted)) else { panic!() };
+    let Err(Halt::Changed { unfit: Some(why), .. }) = run(&log, small(&wanted)) else { panic!() };
     assert!(why.starts_with("third would learn the past first: offset 0 of x:0"), "{why}");
     request(&mut log, Decision::Begin { settings: wanted.clone() });
     arrive(&mut log, SEVERAL..2 * SEVERAL);
-    let news = run(&log, options(&wanted)).unwrap();
+    let news = run(&log, small(&wanted)).unwrap();
     assert_eq!(numbers(&news, "third")[0], 1);
     let (_, without) = all_along(&TWO, |_| ());
     let without: Vec<_> = versions(&without, &TWO).into_iter().rev().take(2).collect();
@@ -326,27 +312,27 @@ fn a_past_that_has_expired_halts_and_what_joins_may_begin_here() {
 fn a_field_that_turns_records_away_does_not_join() {
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
-    run(&log, options(&of(&TWO))).unwrap();
+    run(&log, small(&of(&TWO))).unwrap();
     let mut wanted = file(&THREE);
     wanted["fields"]["b"] = json!({ "number": {} });
-    let halted = run(&log, options(&settings(&wanted)));
+    let halted = run(&log, small(&settings(&wanted)));
     let Err(Halt::Changed { unfit: Some(why), .. }) = halted else { panic!("{halted:?}") };
     let says = ["field b joins", "would be refused", "b.number = { missing = \"mean\" }"];
     assert!(says.iter().all(|part| why.contains(part)), "{why}");
-    assert!(run(&log, options(&of(&TWO))).is_ok(), "the file was put back");
+    assert!(run(&log, small(&of(&TWO))).is_ok(), "the file was put back");
 }
 
 #[test]
 fn what_leaves_changes_nothing_of_the_others_and_may_come_again() {
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
-    let mut news = run(&log, options(&of(&THREE))).unwrap();
+    let mut news = run(&log, small(&of(&THREE))).unwrap();
     let before = numbers(&news, "third").len() as u64;
     request(&mut log, Decision::Adopt { settings: of(&TWO) });
     arrive(&mut log, SEVERAL..SEVERAL + 45);
-    news.extend(run(&log, options(&of(&TWO))).unwrap());
+    news.extend(run(&log, small(&of(&TWO))).unwrap());
     arrive(&mut log, SEVERAL + 45..2 * SEVERAL);
-    let again = run(&log, options(&of(&THREE))).unwrap();
+    let again = run(&log, small(&of(&THREE))).unwrap();
     let (three, all) = all_along(&THREE, |_| ());
     assert_eq!(digests(&log, &of(&THREE)), digests(&three, &of(&THREE)));
     assert_eq!(numbers(&again, "third")[0], before + 1, "no number is used twice");
@@ -358,17 +344,17 @@ fn what_leaves_changes_nothing_of_the_others_and_may_come_again() {
 fn a_rename_is_a_leave_and_a_join() {
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
-    run(&log, options(&of(&THREE))).unwrap();
+    run(&log, small(&of(&THREE))).unwrap();
     let mut renamed = file(&THREE);
     let third = renamed["model"].as_object_mut().unwrap().remove("third").unwrap();
     renamed["model"]["fourth"] = third;
     let wanted = settings(&renamed);
-    let halted = run(&log, options(&wanted));
+    let halted = run(&log, small(&wanted));
     assert!(matches!(halted, Err(Halt::Changed { unfit: None, .. })), "{halted:?}");
     let joins = Joins::between(&of(&THREE), &wanted).unwrap();
     let settings = joins.adoptable(&of(&THREE), &wanted).unwrap();
     request(&mut log, Decision::Adopt { settings });
-    let news = run(&log, options(&wanted)).unwrap();
+    let news = run(&log, small(&wanted)).unwrap();
     assert!(
         matches!(&news[..], [.., News::Version { model, version: 1, .. }] if &**model == "fourth")
     );
@@ -380,7 +366,7 @@ fn a_rename_is_a_leave_and_a_join() {
 fn all_of_the_first() -> VirtualLog {
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
-    run(&log, options(&of(&THREE))).unwrap();
+    run(&log, small(&of(&THREE))).unwrap();
     log
 }
 
@@ -403,9 +389,9 @@ fn whoever_dies_while_it_is_born_is_followed() {
     for turns in [1_000, 1, 4, 8, 12, 16, 20, 24, 28, 32, 40, 50, 60] {
         let mut log = log();
         arrive(&mut log, 0..SEVERAL);
-        run(&log, options(&two)).unwrap();
+        run(&log, small(&two)).unwrap();
         let origin = origin(&mut log, &two, vec![gap.clone()]);
-        let made = Options { prefix: "clean.".into(), ..options(&two) };
+        let made = Options { prefix: "clean.".into(), ..small(&two) };
         log.create("clean.control", 1, KEEP).unwrap();
         let mut keeper = Keeper::new(log.client(), made.clone());
         keeper.bound_turns(20);
@@ -430,11 +416,11 @@ fn a_pipeline_is_born_of_another_as_if_records_had_never_come() {
     let without = vec![gap(30, 37), gap(100, 101)];
     let mut log = log();
     arrive(&mut log, 0..SEVERAL);
-    run(&log, options(&of(&TWO))).unwrap();
+    run(&log, small(&of(&TWO))).unwrap();
     let three = of(&THREE);
-    run(&log, options(&three)).unwrap();
+    run(&log, small(&three)).unwrap();
     let origin = origin(&mut log, &three, without);
-    let made = Options { prefix: "clean.".into(), ..options(&three) };
+    let made = Options { prefix: "clean.".into(), ..small(&three) };
     log.create("clean.control", 1, KEEP).unwrap();
     let mut keeper = Keeper::new(log.client(), made.clone());
     keeper.begin_from(origin);

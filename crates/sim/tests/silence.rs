@@ -2,6 +2,9 @@
 //! only by what control says.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "support/options.rs"]
+mod options;
+
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use alluvium_flow::{Batch, Effects, Headers, Pipeline, Settings, spec::Spec};
@@ -13,6 +16,7 @@ use alluvium_ledger::{
     },
 };
 use alluvium_sim::{Faults, VirtualLog};
+use options::options;
 use serde_json::json;
 
 const GO: Signals = Signals { lease: true, stop: false };
@@ -121,21 +125,7 @@ impl Place {
         for topic in ["labels", "x", "p.control"] {
             log.create(topic, 1, Policy::Delete { retention_ms: None }).unwrap();
         }
-        let options = Options {
-            prefix: "p.".into(),
-            by: "a test".into(),
-            settings,
-            follow: true,
-            cut_records_max: 100,
-            snapshot_steps: 1000,
-            snapshot_ms: 1_000_000,
-            buffer_bytes: 1 << 20,
-            waiting_bytes: 1 << 20,
-            cut_ms: 0,
-            retry_ms: 1,
-            tick_ms: Some(1_000),
-            refused_share_max: 1.0,
-        };
+        let options = Options { follow: true, tick_ms: Some(1_000), ..options(&settings) };
         let is_mute = Rc::new(Cell::new(false));
         let keeper = Keeper::new(Mute(log.client(), is_mute.clone()), options.clone());
         Place { log, options, is_mute, keeper, now: NOW }
